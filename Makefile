@@ -1,0 +1,97 @@
+# Every target works on a fresh machine with make, Python 3.11 or newer and a package index.
+# `make help` lists them.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+# More arguments for pytest, such as PYTEST_ARGS="-k consent -x", and processes for it (0: this one).
+PYTEST_ARGS ?=
+WORKERS ?= 0
+SEEDS   ?= 200
+
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+SOURCES := src tests
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test check format bench simulate torture lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' $(firstword $(MAKEFILE_LIST))
+
+install: $(READY) ## make the virtual environment, from the hashed lock
+
+run: $(READY) ## run the example: embedded systems that are kept the same
+	@$(BIN)/python -m datasyncd.daemon.example
+
+test: check ## everything that must hold: style, types, imports, tests
+	@echo "pytest"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) $(PYTEST_ARGS)
+
+check: $(READY) ## style, types and imports only
+	@echo "ruff check"
+	@$(BIN)/ruff check -q $(SOURCES)
+	@echo "ruff format --check"
+	@$(BIN)/ruff format -q --check $(SOURCES)
+	@echo "mypy --strict"
+	@$(BIN)/mypy --strict --no-error-summary
+	@echo "lint-imports"
+	@$(BIN)/lint-imports --no-cache >$(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+
+format: $(READY) ## bring the code into the form that `make check` expects
+	@$(BIN)/ruff check -q --fix $(SOURCES)
+	@$(BIN)/ruff format -q $(SOURCES)
+
+bench: $(READY) ## measure: records a second, and ratios in one run
+	@$(BIN)/python -m pytest -q -s -n 0 -o python_files="bench_*.py test_*.py" tests/benchmarks $(PYTEST_ARGS)
+
+simulate: $(READY) ## the reconciler under faults, SEEDS=200 histories
+	@$(BIN)/datasyncd simulate --seeds $(SEEDS)
+
+torture: $(READY) ## kill the daemon at every step and look for what was lost (minutes)
+	@$(BIN)/python -m pytest -q -n 0 -o python_files="torture_*.py test_*.py" tests/torture $(PYTEST_ARGS)
+
+# Resolved once for every Python from 3.11 on; markers tell the versions apart.
+lock: ## resolve the dependencies again and pin them with hashes
+	@$(find-python)
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	"$$($(print-python))" -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip --disable-pip-version-check -qq install uv; \
+	compile="$$tools/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url"; \
+	echo "requirements.lock"; \
+	$$compile --upgrade -o requirements.lock pyproject.toml; \
+	echo "requirements-dev.lock"; \
+	$$compile --upgrade -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+
+clean: ## remove what make and the tools have made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first of these that is Python 3.11 or newer.
+define print-python
+for p in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
+  if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo "$$p"; break; fi; \
+done
+endef
+
+define find-python
+test -n "$$($(print-python))" || { \
+  echo "datasyncd needs Python 3.11 or newer, and found none. Install it, or name it: make PYTHON=/path/to/python3.11 ..." >&2; \
+  exit 1; }
+endef
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(find-python)
+	@if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+	  python="$$($(print-python))"; \
+	  echo "making $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear $(VENV) >$(VENV).log 2>&1 || { cat $(VENV).log >&2; rm -rf $(VENV) $(VENV).log; \
+	    echo "$$python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+	  rm -f $(VENV).log; \
+	fi
+	@echo "installing $$(grep -c '==' $<) locked packages"
+	@$(PIP) install --require-hashes -r $<
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@

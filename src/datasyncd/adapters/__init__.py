@@ -1,0 +1,1 @@
+"""How each system speaks: one contract, the translation of records, and the built-in systems."""
