@@ -22,6 +22,7 @@ help: ## this list
 	  || sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' $(firstword $(MAKEFILE_LIST))
 
 install: $(READY) ## make the virtual environment, from the hashed lock
+	@echo "$(VENV) is ready"
 
 run: $(READY) ## run the example: embedded systems that are kept the same
 	@$(BIN)/python -m datasyncd.daemon.example
