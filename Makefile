@@ -54,17 +54,18 @@ simulate: $(READY) ## the reconciler under faults, SEEDS=200 histories
 torture: $(READY) ## kill the daemon at every step and look for what was lost (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -o python_files="torture_*.py test_*.py" tests/torture $(PYTEST_ARGS)
 
-# Resolved once for every Python from 3.11 on; markers tell the versions apart.
+# Resolved once for every Python from 3.11 on; markers tell the versions apart. The runtime gets the versions that
+# the tests ran with.
 lock: ## resolve the dependencies again and pin them with hashes
 	@$(find-python)
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	"$$($(print-python))" -m venv "$$tools"; \
 	"$$tools/bin/python" -m pip --disable-pip-version-check -qq install uv; \
 	compile="$$tools/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url"; \
-	echo "requirements.lock"; \
-	$$compile --upgrade -o requirements.lock pyproject.toml; \
 	echo "requirements-dev.lock"; \
-	$$compile --upgrade -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+	$$compile --upgrade --group dev -o requirements-dev.lock pyproject.toml; \
+	echo "requirements.lock"; \
+	$$compile --upgrade -c requirements-dev.lock -o requirements.lock pyproject.toml
 
 clean: ## remove what make and the tools have made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
