@@ -1,0 +1,286 @@
+"""The contract between the daemon and a system: what is read, what is written, what is answered.
+
+An adapter knows its wire format and its limits. It knows nothing of versions, conflicts or other systems.
+Everything that crosses this border is *native*: named and typed as the system has it. Translation to and
+from canonical values is done by `adapters.translate`, never by an adapter.
+
+Errors of a whole call are exceptions (`adapters.errors`); what happened to one write is a value (`Outcome`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+Key: TypeAlias = str
+"""A record's own id in its system, always as text (composite keys: a JSON array of texts)."""
+
+Native: TypeAlias = Any
+"""A value as the system holds it: None, bool, int, float, str, bytes, or a list or dict of these."""
+
+Version: TypeAlias = int | bytes | None
+"""What a system tells of a record's version: a counter, or an opaque tag or digest. None: it tells nothing."""
+
+Cursor: TypeAlias = str
+"""Position of an incremental pull: opaque text, made and understood by the adapter alone."""
+
+
+class Moment(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """When a reading began. Made by `Context.begin` just before the system is asked; opaque to adapters."""
+
+    seq: int
+    """The daemon's global sequence at that moment."""
+    at: int
+    """Microseconds since 1970 of the daemon's own clock."""
+
+
+class ObjectSpec(msgspec.Struct, frozen=True):
+    """What the config uses of one object (table, file, endpoint) of a system."""
+
+    object: str
+    key: str
+    """Native name of the record's own id."""
+    fields: tuple[str, ...]
+    """Native names that are mapped, in the order of the map; a link touches no others."""
+    edited_at: str | None = None
+    """Native name of the field that says when the record was edited."""
+    cursor: str | None = None
+    """Native name of the field that an incremental pull goes by."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All native names that a reading needs, each once: key, fields, edited_at, cursor."""
+        extra = (self.edited_at, self.cursor)
+        return tuple(dict.fromkeys((self.key, *self.fields, *(name for name in extra if name is not None))))
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What an adapter is given when it is opened."""
+
+    system: str
+    """Name of the system in the config, for error texts."""
+    base: Path
+    """Folder that relative paths in the options are relative to."""
+    begin: Callable[[], Moment]
+    """Call it just before asking the system for a page; put the result into `Page.began`."""
+    objects: Mapping[str, ObjectSpec]
+    """The objects that the config uses, by their name."""
+
+
+class Record(msgspec.Struct):
+    """One record as read. A mapped field that the system did not mention is missing from `fields`."""
+
+    key: Key
+    fields: dict[str, Native]
+    version: Version = None
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """The answer to a read by key: no such record (any more)."""
+
+    key: Key
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """A row that could not be made a record: it is quarantined, its neighbours go on."""
+
+    key: Key | None
+    place: str
+    """Where it stands, for a person: file and line, or table and row id. Holds no personal data."""
+    reason: str
+
+
+class Page(msgspec.Struct):
+    """Some records of a pull."""
+
+    records: Sequence[Record]
+    began: Moment
+    """When the content of this page was asked for: no record in it is older than that."""
+    cursor: Cursor | None = None
+    """Position after this page; kept once everything before it is committed."""
+    complete: bool = False
+    """On the last page of a pull that listed every record that exists."""
+    malformed: Sequence[Malformed] = ()
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """Something may have changed: one record, or (key None) anything in the object. Never a value."""
+
+    key: Key | None = None
+
+
+Op: TypeAlias = Literal["create", "update", "delete"]
+
+
+class Write(msgspec.Struct):
+    """One write of one record."""
+
+    op: Op
+    key: Key | None
+    """None for a create whose key the system makes."""
+    fields: dict[str, Native] = {}
+    """The native fields that change, and no others. With `whole_record`: all mapped fields."""
+    version: Version = None
+    """The version that the record must still have (`condition = enforced`), as last read; None: unconditional."""
+    idem_key: str = ""
+    """The same for each repetition of one attempt."""
+    origin: str = ""
+    """Our origin tag, for systems that have a place for it."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The write was applied. `image` is the whole record as stored, with its version, where the system answers with it."""
+
+    key: Key
+    image: Record | None = None
+
+
+class Stale(msgspec.Struct, frozen=True):
+    """Not applied: the record has another version than expected."""
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Not applied: there is no such record. A delete of what is gone answers `Written`."""
+
+
+class Clash(msgspec.Struct, frozen=True):
+    """Not applied: another live record has this value of a unique field. `key` names it where the system does."""
+
+    field: str | None
+    key: Key | None = None
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Not applied, and will not be if sent again: the reason, and the native fields at fault (empty: the record)."""
+
+    reason: str
+    fields: tuple[str, ...] = ()
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """It was sent, and nobody knows whether it was or will be applied."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Written | Stale | Missing | Clash | Rejected | Unknown
+
+
+class Condition(StrEnum):
+    """What a system does with the version that a write expects."""
+
+    ENFORCED = "enforced"
+    VISIBLE = "visible"
+    NONE = "none"
+
+
+class VersionOrder(StrEnum):
+    """What two versions of one record can tell."""
+
+    COUNTER = "counter"
+    UNIQUE = "unique"
+    DIGEST = "digest"
+
+
+class Deletions(StrEnum):
+    """How a system shows that a record was deleted."""
+
+    TOLD = "told"
+    ABSENCE = "absence"
+    INVISIBLE = "invisible"
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a system promises for an object. A wrong declaration is a data-loss bug."""
+
+    condition: Condition = Condition.NONE
+    version_order: VersionOrder = VersionOrder.DIGEST
+    returns_image: bool = False
+    create_key: bool = False
+    """Honours an idempotency key on create."""
+    assigns_key: bool = False
+    """The system makes the key of a new record; otherwise `Write.key` of a create names it."""
+    unique: tuple[str, ...] = ()
+    """Native fields of which the system refuses a second live record with the same value."""
+    forward: bool = False
+    late_s: float = 900.0
+    search_lag_s: float = 300.0
+    read_max_s: float = 60.0
+    stale_s: float = 0.0
+    pull_is_reading: bool = False
+    whole_record: bool = False
+    deletions: Deletions = Deletions.ABSENCE
+    incremental: bool = False
+    """`pull(since=cursor)` returns only what changed since; otherwise each pull is complete."""
+    watches: bool = False
+    """`watch` tells of changes as they happen."""
+    batch: int = 500
+    """Most writes of one push; 0: a push rewrites the object, so a batch is all that is due."""
+    read_only: bool = False
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One native field of an object, as the system declares it."""
+
+    name: str
+    kind: Literal["text", "integer", "float", "boolean", "json", "list", "bytes", "any"]
+    """What Python type its values have: `text` str, `json` any JSON value, `list` a list, `any` whatever is put in."""
+    nullable: bool = True
+    writable: bool = True
+    max_length: int | None = None
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """What an object looks like now."""
+
+    object: str
+    columns: tuple[Column, ...]
+    key_assigned: bool = False
+    """The system makes the key of a new record."""
+
+
+class Adapter(Protocol):
+    """One system. Raises only the errors of `adapters.errors`; never one for a single record.
+
+    On cancel: at any moment, without losing what was acknowledged; a write that may have been sent is the
+    caller's to treat as `Unknown`.
+    """
+
+    def capabilities(self, object: str) -> Capabilities:
+        """What the system promises for this object; known without asking it."""
+        ...
+
+    async def describe(self, object: str) -> Schema:
+        """The object's fields as they are now. Raises `NotFound`, `Unreachable`, `Unauthorised`."""
+        ...
+
+    def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
+        """All records (`since` None), or those that changed since. Every record at least once.
+
+        The last page of a full pull is `complete` only if every record that exists was listed.
+        """
+        ...
+
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+        """The present truth by key: one answer a key, in order."""
+        ...
+
+    async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
+        """Records whose native `field` has one of `values` (text compared without case where it is an address)."""
+        ...
+
+    async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Apply the writes: one outcome a write, in order, never fewer."""
+        ...
+
+    def watch(self, object: str) -> AsyncIterator[Hint]:
+        """Hints of changes, for ever. Raises `Unsupported` where `watches` is false."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free everything; may be called at any moment, also twice."""
+        ...

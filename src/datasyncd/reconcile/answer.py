@@ -1,0 +1,262 @@
+"""Answer: what the outcome of a sent write proves about the record.
+
+Only two things become a shadow: the record as the system says it is stored, or the declared stored form of
+what it says it accepted; each with the context of the attempt, never with the register's context of now.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .clocks import dominates
+from .cluster import Attempt, AttemptStatus, Binding, BindingBody, BindingState, Cluster, Shadow
+from .effects import Effects, Entry, Quarantined, Report, ReportKind, ReportState
+from .fingerprint import Fingerprinter
+from .rules import EntityRule, FieldNumber, LinkRule, Policy, Value
+
+
+class Image(msgspec.Struct, gc=False):
+    """The record as the system says it is stored, in canonical values."""
+
+    values: dict[FieldNumber, Value]
+    digest: bytes
+    version: object
+
+
+def accepted(
+    cluster: Cluster,
+    attempt: Attempt,
+    ext_id: str,
+    image: Image | None,
+    link: LinkRule,
+    entity: EntityRule,
+    fp: Fingerprinter,
+    effects: Effects,
+    epoch: int,
+) -> Binding | None:
+    """A write was applied. Returns the binding; None for a delete."""
+    binding = _binding(cluster, attempt)
+    if attempt.op == "delete":
+        assert binding is not None
+        cluster.end(attempt)
+        end_binding(cluster, binding, epoch)
+        effects.journal.append(Entry(cluster.id, "delete", link.system, binding.id, effects.cause))
+        return None
+    if binding is None:
+        binding = _created(cluster, attempt, ext_id, link)
+        if image is None or link.late_us:
+            _adopt_later(cluster, attempt, binding, effects, epoch)
+            return binding
+    binding.ext_id = ext_id
+    binding.epoch = epoch
+    binding.changed = True
+    body = binding.body
+    for number, (expected, ctx, val, depth) in attempt.body.fields.items():
+        digest = expected
+        if image is not None and number in image.values:
+            value = image.values[number]
+            digest = fp(value)
+            if val is not None or entity.fields[number].policy is Policy.UNION:
+                val = value
+        reg = cluster.regs.get(number)
+        at_rest = reg is not None and dominates(ctx, reg.ctx)
+        body.shadow[number] = Shadow(digest, None if at_rest else ctx, val, effects.at, depth)
+        cluster.touched.add(number)
+    if body.blocked:
+        for number in body.blocked.keys() & attempt.body.fields.keys():
+            effects.released.append((link.system, link.object, binding.ext_id, number))
+        body.blocked = {n: ctx for n, ctx in body.blocked.items() if n not in attempt.body.fields}
+    _take_image(cluster, binding, attempt, image, link, fp)
+    cluster.end(attempt)
+    cluster.rescan = True
+    _close_refusals(cluster, attempt, link, effects)
+    effects.journal.append(
+        Entry(
+            cluster.id, "create" if attempt.op == "create" else "write", link.system, binding.id, effects.cause,
+            [(number,) for number in attempt.body.fields],
+        )
+    )  # fmt: skip
+    return binding
+
+
+def _created(cluster: Cluster, attempt: Attempt, ext_id: str, link: LinkRule) -> Binding:
+    binding = Binding(
+        attempt.id, cluster.id, link.system, link.object, ext_id, BindingBody({}),
+        mapping=link.mapping_digest, new=True,
+    )  # fmt: skip
+    cluster.bindings = [*cluster.bindings, binding]
+    if link.system in cluster.body.stopped:
+        cluster.body.stopped = {s: at for s, at in cluster.body.stopped.items() if s != link.system}
+    cluster.changed = True
+    return binding
+
+
+def _adopt_later(cluster: Cluster, attempt: Attempt, binding: Binding, effects: Effects, epoch: int) -> None:
+    """A create that answered without a trustworthy image binds the record; a reading by key then adopts it,
+    with the create as a ghost, because the answer may describe an earlier attempt."""
+    binding.epoch = epoch
+    binding.changed = True
+    creates = [a for a in cluster.attempts if a.op == "create" and a.system == attempt.system]
+    named = set(attempt.body.fields)
+    for create in creates:
+        named &= set(create.body.fields)
+        create.binding_id = binding.id
+        create.status = AttemptStatus.UNKNOWN
+        create.gave_up_at = create.gave_up_at or effects.at
+    cluster.marked = [*cluster.marked, *(create.id for create in creates)]
+    binding.body.sent = sorted(named)
+    cluster.rescan = True
+    effects.journal.append(
+        Entry(
+            cluster.id,
+            "create",
+            attempt.system,
+            binding.id,
+            effects.cause,
+            [(f,) for f in attempt.body.fields],
+        )
+    )
+
+
+def _take_image(
+    cluster: Cluster,
+    binding: Binding,
+    attempt: Attempt,
+    image: Image | None,
+    link: LinkRule,
+    fp: Fingerprinter,
+) -> None:
+    """What an image says of the fields that were not written: the digest is kept only if it is nothing new."""
+    if image is None:
+        binding.digest = b""
+        return
+    binding.version = image.version
+    binding.digest = image.digest
+    shadows = binding.body.shadow
+    for number in link.fields:
+        if number in attempt.body.fields:
+            continue
+        if number not in image.values:
+            binding.digest = b""
+        elif number in shadows:
+            if fp(image.values[number]) != shadows[number].fp:
+                binding.digest = b""
+        elif image.values[number] is None and attempt.op == "create":
+            shadows[number] = Shadow(fp.blank, None if number not in cluster.regs else {})
+            cluster.touched.add(number)
+        else:
+            binding.digest = b""
+
+
+def _close_refusals(cluster: Cluster, attempt: Attempt, link: LinkRule, effects: Effects) -> None:
+    """What was refused before and is written now is no longer a matter for a person."""
+    for digest, (kind, field, system) in cluster.reports.items():
+        if system == link.system and kind in (ReportKind.REFUSED, ReportKind.CLASH):
+            if field in attempt.body.fields or (field is None and attempt.op == "create"):
+                effects.closed.append(digest)
+
+
+def end_binding(cluster: Cluster, binding: Binding, epoch: int) -> None:
+    """The record is gone: its slot stays used, and its writes of unknown outcome are over."""
+    binding.state = BindingState.GONE
+    binding.epoch = epoch
+    binding.changed = True
+    if binding.suspect_since:
+        binding.suspect_since = 0
+        binding.suspected = True
+    for attempt in list(cluster.attempts):
+        if attempt.binding_id == binding.id:
+            cluster.end(attempt)
+    cluster.touched.update(binding.body.shadow)
+    cluster.rescan = True
+
+
+def not_applied(cluster: Cluster, attempt: Attempt, epoch: int) -> None:
+    """A definite answer that nothing was changed (stale, missing, throttled before any effect)."""
+    binding = _binding(cluster, attempt)
+    if binding is not None:
+        binding.epoch = epoch
+        binding.changed = True
+    cluster.end(attempt)
+    cluster.rescan = True
+
+
+def unknown(cluster: Cluster, attempt: Attempt, at: int, epoch: int) -> None:
+    """Nobody knows: the attempt becomes a ghost."""
+    binding = _binding(cluster, attempt)
+    if binding is not None:
+        binding.epoch = epoch
+        binding.changed = True
+    attempt.status = AttemptStatus.UNKNOWN
+    attempt.gave_up_at = at
+    cluster.marked = [*cluster.marked, attempt.id]
+    cluster.rescan = True
+
+
+def refused(
+    cluster: Cluster,
+    attempt: Attempt,
+    numbers: frozenset[FieldNumber],
+    reason: str,
+    kind: ReportKind,
+    link: LinkRule,
+    fp: Fingerprinter,
+    effects: Effects,
+    epoch: int,
+) -> None:
+    """A definite refusal: these fields (none: all that were sent) wait until their registers move on."""
+    binding = _binding(cluster, attempt)
+    not_applied(cluster, attempt, epoch)
+    block(cluster, binding, numbers or frozenset(attempt.body.fields), reason, kind, link, fp, effects)
+
+
+def block(
+    cluster: Cluster,
+    binding: Binding | None,
+    numbers: frozenset[FieldNumber],
+    reason: str,
+    kind: ReportKind,
+    link: LinkRule,
+    fp: Fingerprinter,
+    effects: Effects,
+) -> None:
+    """Keep fields, or a create, from being sent again while the registers stay as they are."""
+    if binding is None:
+        stopped = fp(cluster.contexts(link.pushes))
+        cluster.body.stopped = {**cluster.body.stopped, link.system: stopped}
+        cluster.changed = True
+    else:
+        at = {number: cluster.regs[number].ctx for number in numbers if number in cluster.regs}
+        binding.body.blocked = {**binding.body.blocked, **at}
+        binding.changed = True
+        for number in sorted(at):
+            effects.quarantined.append(
+                Quarantined(link.system, link.object, binding.ext_id, number, "refused", reason, None, [], cluster.id)
+            )
+    cluster.rescan = True
+    for field in sorted(numbers) if binding is not None else [None]:
+        concerned = link.pushes if field is None else (field,)
+        dots = [
+            (*cluster.body.actors[actor], n)
+            for ctx in cluster.contexts(concerned).values()
+            for actor, n in sorted(ctx.items())
+        ]
+        effects.reports.append(
+            Report(
+                fp.of_dots(f"{kind}:{link.system}", cluster.id, field, dots), kind, cluster.id, field,
+                ReportState.OPEN, [], None, False, link.system, reason,
+            )
+        )  # fmt: skip
+    effects.journal.append(
+        Entry(
+            cluster.id, "refused", link.system, binding.id if binding else 0, effects.cause,
+            [(number,) for number in sorted(numbers)],
+        )
+    )  # fmt: skip
+
+
+def _binding(cluster: Cluster, attempt: Attempt) -> Binding | None:
+    for binding in cluster.bindings:
+        if binding.id == attempt.binding_id:
+            return binding
+    return None

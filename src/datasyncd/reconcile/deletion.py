@@ -1,0 +1,137 @@
+"""Deletion: what follows when a record is gone from its system.
+
+A delete counts like an edit: it reaches the other systems only if whoever deleted the record had seen
+everything that the cluster holds. Otherwise somebody's edit would vanish unseen, and a person decides.
+"""
+
+from __future__ import annotations
+
+from .answer import end_binding
+from .clocks import dominates
+from .cluster import Binding, Cluster, ClusterState
+from .effects import Effects, Entry, Report, ReportKind, ReportState
+from .fingerprint import Fingerprinter
+from .observe import candidates_of
+from .register import Reg, Sib
+from .rules import EntityRule, OnDelete
+
+
+def gone(
+    cluster: Cluster, binding: Binding, entity: EntityRule, fp: Fingerprinter, effects: Effects, epoch: int
+) -> None:
+    """A record is proven to be gone: by a complete pull and a reading by key, or told and read."""
+    ours = any(attempt.binding_id == binding.id and attempt.op == "delete" for attempt in cluster.attempts)
+    seen_all = covers_all(cluster, binding, entity)
+    end_binding(cluster, binding, epoch)
+    effects.journal.append(Entry(cluster.id, "gone", binding.system, binding.id, effects.cause))
+    if not ours and cluster.state == ClusterState.LIVE:
+        _follow(cluster, binding, entity, fp, effects, seen_all)
+    close_if_empty(cluster, entity, fp, effects)
+
+
+def _follow(
+    cluster: Cluster,
+    binding: Binding,
+    entity: EntityRule,
+    fp: Fingerprinter,
+    effects: Effects,
+    seen_all: bool,
+) -> None:
+    link = entity.links[binding.system]
+    others = list(cluster.live())
+    if not others or entity.on_delete is OnDelete.IGNORE:
+        return
+    if entity.on_delete is OnDelete.UNLINK or not link.pulls:
+        _report(cluster, binding, fp, effects, ReportKind.UNLINKED, ReportState.SETTLED,
+                f"deleted in {binding.system}; the other records stay")  # fmt: skip
+        return
+    if not seen_all:
+        cluster.state = ClusterState.HELD
+        cluster.changed = True
+        _report(cluster, binding, fp, effects, ReportKind.DELETE_VS_EDIT, ReportState.OPEN,
+                f"deleted in {binding.system} by somebody who had not seen a later edit")  # fmt: skip
+        return
+    if entity.on_delete is OnDelete.ARCHIVE and entity.archive is not None:
+        number, value = entity.archive
+        write(cluster, number, value, effects)
+        return
+    cluster.state = ClusterState.DELETING
+    cluster.changed = True
+    effects.journal.append(Entry(cluster.id, "deleting", binding.system, binding.id, effects.cause))
+
+
+def covers_all(cluster: Cluster, binding: Binding, entity: EntityRule) -> bool:
+    """Whether whoever last held this record had seen every edit; fields never delivered to it left out."""
+    if cluster.ghosts(binding):
+        return False
+    link = entity.links[binding.system]
+    for number, reg in cluster.regs.items():
+        if reg.hold:
+            return False
+        if number not in link.fields or number not in binding.body.shadow:
+            continue
+        if not dominates(cluster.context_of(binding, number), reg.ctx) and number in link.pushes:
+            return False
+    return True
+
+
+def close_if_empty(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Effects) -> None:
+    """A cluster without a live record is dead, and stays as a tombstone."""
+    live = list(cluster.live())
+    if cluster.state == ClusterState.DELETING and live:
+        links = [entity.links.get(binding.system) for binding in live]
+        if not any(link is not None and link.pushes for link in links):
+            cluster.state = ClusterState.HELD
+            cluster.changed = True
+            _report(cluster, live[0], fp, effects, ReportKind.DELETE_VS_EDIT, ReportState.OPEN,
+                    f"deleted elsewhere; the link to {live[0].system} only reads, so it stays there")  # fmt: skip
+        return
+    if cluster.state != ClusterState.DEAD and not live:
+        if not cluster.bindings or any(attempt.op == "create" for attempt in cluster.attempts):
+            return
+        cluster.state = ClusterState.DEAD
+        cluster.changed = True
+        cluster.rescan = True
+        effects.closed.extend(cluster.reports)
+        effects.journal.append(Entry(cluster.id, "dead", None, 0, effects.cause))
+
+
+def write(cluster: Cluster, number: int, value: object, effects: Effects) -> None:
+    """An edit by a person or a rule of ours, who has seen everything: the actor (0, id of the cluster)."""
+    reg = cluster.regs.get(number)
+    if reg is None:
+        reg = cluster.regs[number] = Reg([], {})
+    cluster.settle_contexts(number, reg)
+    actor = cluster.actor(0, cluster.id)
+    n = reg.ctx.get(actor, 0) + 1
+    reg.sibs = [Sib(actor, n, value, effects.at)]
+    reg.ctx = {**reg.ctx, actor: n}
+    reg.hold = 0
+    cluster.edited.add(number)
+    cluster.touched.add(number)
+    cluster.changed = True
+    effects.journal.append(
+        Entry(cluster.id, "choice", None, 0, effects.cause, [(number, cluster.id, n, value, effects.at)])
+    )
+
+
+def _report(
+    cluster: Cluster, binding: Binding, fp: Fingerprinter, effects: Effects, kind: ReportKind,
+    state: ReportState, text: str,
+) -> None:  # fmt: skip
+    dots = [dot for reg in cluster.regs.values() for c in candidates_of(cluster, reg) if (dot := c.dot) is not None]
+    dots.append((binding.id, binding.incarnation, 0))
+    effects.reports.append(
+        Report(
+            fp.of_dots(kind, cluster.id, None, dots),
+            kind,
+            cluster.id,
+            None,
+            state,
+            [],
+            None,
+            False,
+            binding.system,
+            text,
+        )
+    )

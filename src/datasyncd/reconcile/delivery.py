@@ -1,0 +1,302 @@
+"""Delivery: what one system is owed for one cluster, how it is sent, and what its answer means.
+
+Decided by versions: a binding is owed a write when the register holds edits that its shadow does not cover.
+Values are compared only to leave out a write that would change nothing; then a later reading acknowledges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+import msgspec
+
+from .clocks import Ctx, dominates
+from .cluster import Attempt, AttemptBody, Binding, Cluster, ClusterState, Owed
+from .fingerprint import Fingerprinter
+from .policies import Choice, resolve
+from .register import Hold, Reg
+from .rules import (
+    CONSENT_IN,
+    CONSENT_OUT,
+    EntityRule,
+    FieldNumber,
+    FieldRule,
+    LinkRule,
+    OptIn,
+    Policy,
+    Value,
+    WriteClass,
+)
+
+LANE_OPT_OUT = 0
+LANE_REST = 1
+MAX_GHOSTS = 8
+
+
+class Debt(msgspec.Struct, frozen=True, gc=False):
+    """One field that a binding is owed."""
+
+    rule: FieldRule
+    reg: Reg
+    choice: Choice
+    shown: bool
+    """The record already shows the value: a reading acknowledges it, no write."""
+    write_class: WriteClass
+
+
+class Step(StrEnum):
+    """What has to happen before a plan can be sent."""
+
+    SEND = "send"
+    READ = "read"
+    """A by-id reading first: a pre-flight, or the acknowledgement of a value that is there already."""
+    SEARCH = "search"
+    """Nobody may have made this record meanwhile."""
+    WAIT = "wait"
+    """A write is under way, or the record is not known to exist."""
+
+
+class Planned(msgspec.Struct, gc=False):
+    """One field of a plan."""
+
+    value: Value
+    fp: bytes
+    """Of the stored form: what the record will be known to hold."""
+    stored: Value
+    ctx: Ctx
+    depth: int
+    write_class: WriteClass
+    keep: bool
+    """The shadow keeps the value (sets)."""
+
+
+class Plan(msgspec.Struct, gc=False):
+    """One write of one record, before translation."""
+
+    cluster: Cluster
+    link: LinkRule
+    op: str
+    step: Step
+    binding: Binding | None
+    fields: dict[FieldNumber, Planned] = {}
+    held: list[tuple[WriteClass, FieldNumber | None]] = []
+    """Classes of fields that a guard withholds."""
+
+
+def owed(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter) -> Owed | None:
+    """The outbox row that this system needs, if any."""
+    if cluster.state in (ClusterState.DEAD, ClusterState.HELD) or not link.pushes:
+        return None
+    binding = cluster.binding_in(link.system)
+    if cluster.state == ClusterState.DELETING:
+        return None if binding is None else Owed(LANE_REST, WriteClass.DELETE)
+    if binding is None:
+        return Owed(LANE_REST, WriteClass.CREATE) if creatable(cluster, entity, link, fp) else None
+    if binding.suspect_since:
+        return None
+    classes, lane = 0, LANE_REST
+    for debt in debts(cluster, entity, link, binding, fp):
+        classes |= debt.write_class
+        if debt.rule.consent and debt.choice.value == CONSENT_OUT and not debt.shown:
+            lane = LANE_OPT_OUT
+    return Owed(lane, classes) if classes else None
+
+
+def creatable(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter) -> bool:
+    """Whether a record may be made in this system: never into a slot that was used, never beside a refusal."""
+    if cluster.no_create or cluster.used(link.system) or not link.pushes:
+        return False
+    stopped = cluster.body.stopped.get(link.system)
+    if stopped is not None and stopped == fp(cluster.contexts(link.pushes)):
+        return False
+    regs = cluster.regs
+    if link.key_field is not None:
+        reg = regs.get(link.key_field)
+        if resolve(cluster, reg, entity.fields[link.key_field], entity).value is None:
+            return False
+    return any(number in regs for number in link.pushes) and gated(cluster, entity, link)
+
+
+def gated(cluster: Cluster, entity: EntityRule, link: LinkRule) -> bool:
+    """Whether the link's `where` lets the record through, by its resolved values."""
+    if link.where is None:
+        return True
+    values: dict[str, Value] = {}
+    for number, rule in entity.fields.items():
+        choice = resolve(cluster, cluster.regs.get(number), rule, entity)
+        values[rule.name] = choice.value if choice.decided else None
+    return link.where(values)
+
+
+def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter) -> Iterator[Debt]:
+    """Fields that may be written to this record now, or that it only has to be seen to show already."""
+    shadows, blocked, regs = binding.body.shadow, binding.body.blocked, cluster.regs
+    passes: bool | None = None
+    for number in sorted(link.pushes):
+        shadow, reg = shadows.get(number), regs.get(number)
+        if shadow is None or shadow.ctx is None or reg is None or dominates(shadow.ctx, reg.ctx):
+            continue
+        rule = entity.fields[number]
+        choice = resolve(cluster, reg, rule, entity)
+        lowers = rule.consent and choice.value == CONSENT_OUT
+        if not choice.decided or (reg.hold and not lowers):
+            continue
+        if number in blocked and (blocked[number] == reg.ctx or -1 in blocked[number]):
+            continue
+        if not lowers:
+            if passes is None:
+                passes = gated(cluster, entity, link)
+            if not passes:
+                continue
+        stored = choice.value if link.stored is None else link.stored(number, choice.value)
+        shown = fp(stored) == shadow.fp
+        if not shown and (
+            _opt_in_held(link, binding, rule, choice, shadow.fp, fp)
+            or _opt_in_sent(cluster, link, binding, rule, choice)
+        ):
+            continue
+        yield Debt(rule, reg, choice, shown, _class_of(rule, choice.value, shadow.fp, fp))
+
+
+def opt_ins_held(
+    cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter
+) -> list[FieldNumber]:
+    """Consents that would loosen a record whose system cannot refuse a stale write: reported, not written."""
+    out: list[FieldNumber] = []
+    if link.condition != "none" or binding.suspect_since:
+        return out
+    for number in sorted(link.pushes):
+        shadow, reg = binding.body.shadow.get(number), cluster.regs.get(number)
+        rule = entity.fields[number]
+        if not rule.consent or shadow is None or reg is None or shadow.ctx is None:
+            continue
+        choice = resolve(cluster, reg, rule, entity)
+        if fp(choice.value) != shadow.fp and _opt_in_held(link, binding, rule, choice, shadow.fp, fp):
+            out.append(number)
+    return out
+
+
+def _opt_in_held(
+    link: LinkRule, binding: Binding, rule: FieldRule, choice: Choice, shown: bytes, fp: Fingerprinter
+) -> bool:
+    """An opt-in written blindly could cover a newer opt-out that nobody would ever see."""
+    if not rule.consent or choice.value != CONSENT_IN or link.condition != "none":
+        return False
+    if link.opt_in is OptIn.WRITE:
+        return False
+    return link.opt_in is OptIn.STRICT or shown != fp.blank
+
+
+def _opt_in_sent(cluster: Cluster, link: LinkRule, binding: Binding, rule: FieldRule, choice: Choice) -> bool:
+    """An opt-in that may still land is not repeated where a repetition could cover an opt-out."""
+    if not rule.consent or choice.value != CONSENT_IN or link.condition != "none":
+        return False
+    return any(rule.number in ghost.body.fields for ghost in cluster.ghosts(binding))
+
+
+def _class_of(rule: FieldRule, value: Value, shown: bytes, fp: Fingerprinter) -> WriteClass:
+    if rule.consent and value == CONSENT_IN:
+        return WriteClass.CONSENT
+    if value is None and shown != fp.blank:
+        return WriteClass.CLEAR
+    return WriteClass.UPDATE
+
+
+def plan(
+    cluster: Cluster,
+    entity: EntityRule,
+    link: LinkRule,
+    fp: Fingerprinter,
+    *,
+    fresh: bool = False,
+    searched: bool = False,
+) -> Plan | None:
+    """What to send now.
+
+    `fresh`: the record was read after the last change of the cluster, so no pre-flight is needed.
+    `searched`: a search or a complete pull since then found no record of this cluster there.
+    None: nothing is owed (any more).
+    """
+    binding = cluster.binding_in(link.system)
+    if cluster.open_attempt(link.system) is not None:
+        return Plan(cluster, link, "update", Step.WAIT, binding)
+    if cluster.state == ClusterState.DELETING and binding is not None:
+        ready = link.condition == "enforced" or fresh
+        return Plan(cluster, link, "delete", Step.SEND if ready else Step.READ, binding)
+    if cluster.state != ClusterState.LIVE:
+        return None
+    if binding is None:
+        return _plan_create(cluster, entity, link, fp, searched)
+    if binding.suspect_since or len(cluster.ghosts(binding)) >= MAX_GHOSTS:
+        return Plan(cluster, link, "update", Step.WAIT, binding)
+    return _plan_update(cluster, entity, link, binding, fp, fresh)
+
+
+def _plan_update(
+    cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter, fresh: bool
+) -> Plan | None:
+    fields, shown = {}, False
+    for debt in debts(cluster, entity, link, binding, fp):
+        if debt.shown:
+            shown = True
+        else:
+            fields[debt.rule.number] = _planned(debt.rule, debt.reg, debt.choice, debt.write_class, link, fp)
+    if not fields and not shown:
+        return None
+    blind = link.condition == "enforced" and binding.version is not None and not cluster.ghosts(binding)
+    ready = fresh or (blind and not shown)
+    if not ready or not fields:
+        # Fresh and still only "shown": the reading came before the winner; another one acknowledges.
+        return Plan(cluster, link, "update", Step.READ, binding, fields)
+    return Plan(cluster, link, "update", Step.SEND, binding, fields)
+
+
+def _plan_create(
+    cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter, searched: bool
+) -> Plan | None:
+    if not creatable(cluster, entity, link, fp):
+        return None
+    if any(attempt.system == link.system for attempt in cluster.attempts):
+        # A create of ours with unknown outcome: found by a pull, or ended by one.
+        return Plan(cluster, link, "create", Step.WAIT, None)
+    fields = {}
+    for number in sorted(link.pushes):
+        reg = cluster.regs.get(number)
+        rule = entity.fields[number]
+        choice = resolve(cluster, reg, rule, entity)
+        if reg is None or not choice.decided or choice.value is None or reg.hold == Hold.FROZEN:
+            continue
+        if rule.consent and choice.value == CONSENT_IN and link.condition == "none" and link.opt_in is OptIn.STRICT:
+            continue
+        fields[number] = _planned(rule, reg, choice, WriteClass.CREATE, link, fp)
+    if not fields:
+        return None
+    return Plan(cluster, link, "create", Step.SEND if searched else Step.SEARCH, None, fields)
+
+
+def _planned(
+    rule: FieldRule, reg: Reg, choice: Choice, write_class: WriteClass, link: LinkRule, fp: Fingerprinter
+) -> Planned:
+    stored = choice.value if link.stored is None else link.stored(rule.number, choice.value)
+    depth = choice.sib.depth if choice.sib is not None else 0
+    keep = rule.policy is Policy.UNION
+    return Planned(choice.value, fp(stored), stored, reg.ctx, depth, write_class, keep)
+
+
+def attempt_of(plan: Plan, attempt_id: int) -> Attempt:
+    """The note to be committed before the plan is sent."""
+    fields = {
+        number: (field.fp, field.ctx, field.stored if field.keep else None, field.depth)
+        for number, field in plan.fields.items()
+    }
+    binding = plan.binding
+    return Attempt(
+        id=attempt_id,
+        cluster_id=plan.cluster.id,
+        system=plan.link.system,
+        op=plan.op,
+        body=AttemptBody(fields),
+        binding_id=binding.id if binding is not None else None,
+        base_version=binding.version if binding is not None else None,
+    )

@@ -1,0 +1,130 @@
+"""Effects: what a step of the reconciler wants remembered beside the clusters that it changed.
+
+Everything here is a value: the store writes it in the transaction of the step.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from .rules import FieldNumber, Value
+
+
+class ReportKind(StrEnum):
+    """Why somebody should look at a field or a record."""
+
+    CONFLICT = "conflict"
+    DELETE_VS_EDIT = "delete_vs_edit"
+    POSSIBLE_OVERWRITE = "possible_overwrite"
+    UNCERTAIN = "uncertain"
+    OPT_IN_HELD = "opt_in_held"
+    OVERRULED = "overruled"
+    FROZEN = "frozen"
+    REFUSED = "refused"
+    CLASH = "clash"
+    DUPLICATE = "duplicate"
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+    AMBIGUOUS = "ambiguous"
+    ORPHAN = "orphan"
+    UNLINKED = "unlinked"
+    SCHEMA_DRIFT = "schema_drift"
+    RENAME_OR_DELETE = "rename_or_delete"
+
+
+class ReportState(StrEnum):
+    OPEN = "open"
+    """Waits for a person."""
+    SETTLED = "settled"
+    """Chosen by the policy; can be chosen again."""
+    RESOLVED = "resolved"
+
+
+class Candidate(msgspec.Struct, array_like=True, omit_defaults=True):
+    """One of the values that a report is about."""
+
+    value: Value
+    binding: int
+    """Binding of the record that held it; 0 for a person."""
+    system: str | None
+    dot: tuple[int, int, int] | None = None
+    """Binding, incarnation, n."""
+    edited_at: int = 0
+    seen_at: int = 0
+
+
+class Report(msgspec.Struct):
+    """A durable value about a conflict or refusal; the same dots give the same digest."""
+
+    digest: bytes
+    kind: str
+    cluster_id: int
+    field: FieldNumber | None
+    state: str
+    candidates: list[Candidate] = []
+    chosen: Value = None
+    has_choice: bool = False
+    system: str | None = None
+    """The system concerned, where it is one."""
+    text: str = ""
+    """What happened, for a person; holds no values."""
+
+
+class Entry(msgspec.Struct):
+    """One line of the journal: something happened to a cluster."""
+
+    cluster_id: int
+    kind: str
+    """edit, overruled, write, delete, create, bind, gone, choice, refused, ..."""
+    system: str | None
+    binding: int
+    cause: str
+    """What made it: pull, read, push, a person's command."""
+    fields: list[tuple[Any, ...]] = []
+    """(field, incarnation, n, value, time) for an edit; (field,) for a write."""
+
+
+class Act(msgspec.Struct):
+    """Evidence of a consent: who set it, when, through what."""
+
+    cluster_id: int
+    field: FieldNumber
+    dot: tuple[int, int, int]
+    state: str | None
+    system: str | None
+    who: str
+    text_version: str | None
+    edited_at: int
+
+
+class Quarantined(msgspec.Struct):
+    """One record kept out of every cluster, or one field that could not be read or written."""
+
+    system: str
+    object: str
+    ext_id: str
+    field: FieldNumber | None
+    kind: str
+    """duplicate, ambiguous, orphan, invalid, refused."""
+    reason: str
+    raw: Any = None
+    keys: list[tuple[int, bytes]] = []
+    cluster_id: int = 0
+
+
+class Effects(msgspec.Struct):
+    """All of one transaction's."""
+
+    at: int
+    """Microseconds: the time of the step."""
+    cause: str = ""
+    journal: list[Entry] = []
+    reports: list[Report] = []
+    closed: list[bytes] = []
+    """Digests of open reports that no longer hold."""
+    acts: list[Act] = []
+    quarantined: list[Quarantined] = []
+    released: list[tuple[str, str, str, FieldNumber | None]] = []
+    """Quarantine rows that are over: system, object, ext_id, field."""

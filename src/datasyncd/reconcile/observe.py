@@ -1,0 +1,523 @@
+"""Observe: what one reading of one record says.
+
+Every mapped field of the reading is compared with the binding's shadow. What differs, and is not our own
+write coming back, is somebody's edit and gets a new dot whose context is what the record was known to
+hold: that, and no clock, says what its author had seen.
+
+Implements section "Observe" of the design: first sight, nothing happened, receipt of a ghost, edit, in
+this order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .clocks import Ctx, dominates, minimum
+from .cluster import Attempt, Binding, Cluster, ClusterState, Shadow
+from .effects import Act, Candidate, Effects, Entry, Quarantined, Report, ReportKind, ReportState
+from .fingerprint import Fingerprinter
+from .policies import resolve
+from .register import Hold, Reg, Sib, put, put_elements
+from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, FieldRule, LinkRule, Policy, Value
+
+MAX_SIBLINGS = 16
+"""Concurrent values of one field; more freeze it."""
+UNREADABLE: Ctx = {-1: 1}
+"""In `blocked`: the raw value could not be translated. No register ever has this context."""
+_OWN_FIRST_CONTACT = frozenset({Policy.AUTHORITY, Policy.MOST_RESTRICTIVE, Policy.UNION, Policy.COUNTER})
+
+
+class Reading(msgspec.Struct, gc=False):
+    """One record as read, in canonical values. A mapped field in neither `values` nor `invalid` is absent."""
+
+    ext_id: str
+    values: dict[FieldNumber, Value]
+    digest: bytes
+    """Of the native row, its version included."""
+    seq: int
+    """Global sequence when the reading began."""
+    began_at: int
+    arrived_at: int
+    edited_at: int | None = None
+    version: object = None
+    invalid: dict[FieldNumber, tuple[bytes, str]] = {}
+    """Present and untranslatable: fingerprint of the raw value, and the reason."""
+    by_id: bool = False
+    stale: bool = False
+    """It may show an older state: it neither ends a ghost nor acknowledges."""
+
+
+class Observer:
+    """One record's observation: the cluster, the binding, the rules and the effects that all steps need."""
+
+    __slots__ = (
+        "binding",
+        "cluster",
+        "contact",
+        "effects",
+        "entity",
+        "entry",
+        "fp",
+        "ghosts",
+        "link",
+        "reading",
+    )
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        binding: Binding,
+        reading: Reading,
+        entity: EntityRule,
+        fp: Fingerprinter,
+        effects: Effects,
+        contact: bool = False,
+    ) -> None:
+        self.contact = contact
+        """The record joins a cluster that other records made."""
+        self.cluster = cluster
+        self.binding = binding
+        self.reading = reading
+        self.entity = entity
+        self.link: LinkRule = entity.links[binding.system]
+        self.fp = fp
+        self.effects = effects
+        self.ghosts = cluster.ghosts(binding)
+        self.entry: Entry | None = None
+
+    def run(self) -> None:
+        """Observe all fields, then take over what the reading proves about the record."""
+        binding, reading, fp = self.binding, self.reading, self.fp
+        body = binding.body
+        shadows = body.shadow
+        quiet = not self.ghosts and not body.blocked
+        rebase = bool(binding.mapping) and binding.mapping != self.link.mapping_digest
+        if rebase and binding.digest == reading.digest:
+            self._rebase()
+        else:
+            for number, value in reading.values.items():
+                shadow = shadows.get(number)
+                if shadow is not None and quiet and fp(value) == shadow.fp:
+                    if shadow.ctx is not None:
+                        self._acknowledge(number, shadow)
+                    continue
+                self._field(number, value, shadow)
+        for number, (raw, reason) in reading.invalid.items():
+            self._invalid(number, raw, reason)
+        self._absorb()
+        if self.ghosts:
+            self._end_ghosts()
+
+    # One field
+
+    def _field(self, number: FieldNumber, value: Value, shadow: Shadow | None) -> None:
+        rule = self.entity.fields[number]
+        digest = self.fp(value)
+        hits = [ghost for ghost in self.ghosts if number in ghost.body.fields]
+        matching = [ghost for ghost in hits if ghost.body.fields[number][0] == digest]
+        self._heal(number)
+        if shadow is None and not matching:
+            self._first_sight(number, rule, value, digest)
+        elif shadow is not None and digest == shadow.fp:
+            if shadow.ctx is not None:
+                self._acknowledge(number, shadow)
+        elif matching:
+            self._receipt(number, rule, value, digest, shadow, matching)
+        else:
+            assert shadow is not None
+            seen = self.cluster.context_of(self.binding, number)
+            if hits:
+                seen = minimum([seen, *(ghost.body.fields[number][1] for ghost in hits)])
+            self._edit(number, rule, value, digest, shadow, seen)
+
+    def _first_sight(self, number: FieldNumber, rule: FieldRule, value: Value, digest: bytes) -> None:
+        """Nothing was known of this field here. A blank does not compete; anything else is concurrent to all.
+
+        In a record that one of our creates made, what differs from what was sent is an edit. If an answer
+        proved the record ours, its author saw what one of the creates sent.
+        """
+        creates = [g for g in self.ghosts if g.op == "create" and number in g.body.fields]
+        sent = self.binding.body.sent
+        if creates and sent is not None:
+            seen = minimum([g.body.fields[number][1] for g in creates]) if number in sent else {}
+            self._edit(number, rule, value, digest, None, seen)
+        elif value is None:
+            self._shade(number, digest, {})
+        elif self.contact:
+            self._contact(number, rule, value, digest)
+        else:
+            self._edit(number, rule, value, digest, None, {})
+
+    def _contact(self, number: FieldNumber, rule: FieldRule, value: Value, digest: bytes) -> None:
+        """First contact: two records that existed before may differ, and no history says who is right."""
+        cluster, mode = self.cluster, self.entity.first_contact
+        reg = cluster.regs.get(number)
+        known = [] if reg is None else [sib for sib in reg.sibs if sib.val is not None]
+        if (
+            reg is None
+            or not known
+            or all(sib.val == value for sib in known)
+            or rule.policy in _OWN_FIRST_CONTACT
+            or number not in self.link.pulls
+        ):
+            self._edit(number, rule, value, digest, None, {})
+        elif mode == self.link.system:
+            self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, "first contact: this system counts", value)
+            self._edit(number, rule, value, digest, None, reg.ctx)
+        elif cluster.binding_in(mode) is not None:
+            self._overrule(number, rule, value, digest, f"first contact: {mode} counts", 0)
+        else:
+            self._edit(number, rule, value, digest, None, {})
+            if mode == "fill_blanks":
+                reg.hold = reg.hold or Hold.APART
+            elif mode != "newest" or not self._dated(known):
+                reg.hold = reg.hold or Hold.MANUAL
+
+    def _dated(self, known: list[Sib]) -> bool:
+        """Whether all sides say when they were edited."""
+        if self.reading.edited_at is None:
+            return False
+        links = self.entity.links
+        origins = [self.cluster.origin(sib.actor) for sib in known]
+        return all(system is None or (system in links and links[system].has_edited_at) for system in origins)
+
+    def _receipt(
+        self,
+        number: FieldNumber,
+        rule: FieldRule,
+        value: Value,
+        digest: bytes,
+        shadow: Shadow | None,
+        matching: list[Attempt],
+    ) -> None:
+        """The value is one that we tried to write: it was applied, and is nobody's edit."""
+        seen = minimum([ghost.body.fields[number][1] for ghost in matching])
+        before = self.cluster.context_of(self.binding, number)
+        depth = max(ghost.body.fields[number][3] for ghost in matching)
+        if rule.consent and value == CONSENT_OUT and shadow is not None:
+            # An opt-out that equals a ghost's may still be the person's own: it counts as one.
+            self._edit(number, rule, value, digest, shadow, before)
+            return
+        if not dominates(seen, before):
+            self._bump()
+        kept = value if rule.policy is Policy.UNION else None
+        self._shade(number, digest, seen, kept, wrote_at=self.effects.at, depth=depth)
+        self.binding.digest = b""
+
+    def _edit(
+        self,
+        number: FieldNumber,
+        rule: FieldRule,
+        value: Value,
+        digest: bytes,
+        shadow: Shadow | None,
+        seen: Ctx,
+    ) -> None:
+        """Somebody changed it here, having seen `seen`: a new dot, unless the policy refuses it on arrival."""
+        cluster, binding = self.cluster, self.binding
+        reg = cluster.regs.get(number)
+        reaction = 0
+        if shadow is not None and shadow.depth >= 0:
+            if self.effects.at - shadow.wrote_at < self.entity.reaction_us:
+                reaction = shadow.depth + 1
+        refusal = self._overrules(number, rule, value, reg, seen)
+        if refusal is not None:
+            self._overrule(number, rule, value, digest, refusal, reaction)
+            return
+        if reg is None:
+            reg = cluster.regs[number] = Reg([], {})
+        if shadow is not None and not dominates(seen, cluster.context_of(binding, number)):
+            self._bump()
+        cluster.settle_contexts(number, reg)
+        actor = cluster.actor(binding.id, binding.incarnation)
+        n = reg.ctx.get(actor, 0) + 1
+        ts = self._time()
+        if rule.policy is Policy.UNION:
+            added, removed = self._difference(number, value, shadow)
+            put_elements(reg, seen, Sib(actor, n, sorted(added), ts, reaction), removed)
+        else:
+            if reg.hold == Hold.APART:
+                reg.hold = Hold.NONE
+            put(reg, seen, Sib(actor, n, value, ts, reaction))
+        context = {**seen, actor: n}
+        kept = value if rule.policy is Policy.UNION else None
+        self._shade(number, digest, None if context == reg.ctx else context, kept)
+        cluster.edited.add(number)
+        cluster.changed = True
+        if len(reg.sibs) > MAX_SIBLINGS and rule.policy is not Policy.UNION and reg.hold != Hold.FROZEN:
+            reg.hold = Hold.FROZEN
+            self._report(ReportKind.FROZEN, number, ReportState.OPEN, "more than 16 concurrent values")
+        self._journal(number, n, value, ts)
+        if rule.consent:
+            self._evidence(number, n, value)
+        if cluster.state == ClusterState.DELETING:
+            self._hold_delete()
+
+    def _difference(
+        self, number: FieldNumber, value: Value, shadow: Shadow | None
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Elements that came and went. What a write of unknown outcome explains is nobody's edit."""
+        before = frozenset((shadow.val if shadow is not None else None) or ())
+        now = frozenset(value or ())
+        added, removed = now - before, before - now
+        for ghost in self.ghosts:
+            if number in ghost.body.fields:
+                sent = frozenset(ghost.body.fields[number][2] or ())
+                added, removed = added - sent, removed & sent
+                self._report(ReportKind.UNCERTAIN, number, ReportState.SETTLED, "a write was under way")
+        return added, removed
+
+    # Arrival rules
+
+    def _overrules(self, number: FieldNumber, rule: FieldRule, value: Value, reg: Reg | None, seen: Ctx) -> str | None:
+        """Why an edit does not count, or None."""
+        link, cluster = self.link, self.cluster
+        if number not in link.pulls:
+            return "this link only receives the field"
+        if reg is None or not reg.sibs:
+            return None
+        if rule.consent:
+            return self._overrules_consent(rule, value, reg, seen)
+        if value is None and rule.never_clear:
+            return "the field is never cleared"
+        if rule.policy is Policy.AUTHORITY and link.system not in rule.authority:
+            if any(b.system in rule.authority for b in cluster.live()) and any(sib.val is not None for sib in reg.sibs):
+                return "another system is the authority"
+        return None
+
+    def _overrules_consent(self, rule: FieldRule, value: Value, reg: Reg, seen: Ctx) -> str | None:
+        outs = [sib for sib in reg.sibs if sib.val == CONSENT_OUT]
+        if not outs or value == CONSENT_OUT:
+            return None
+        if value is None:
+            return "a blank never replaces an opt-out"
+        knew = all(seen.get(sib.actor, 0) >= sib.n for sib in outs)
+        if knew and self.link.system not in rule.authorised:
+            return "this system may not collect an opt-in"
+        return None
+
+    def _overrule(
+        self, number: FieldNumber, rule: FieldRule, value: Value, digest: bytes, why: str, reaction: int
+    ) -> None:
+        kept = value if rule.policy is Policy.UNION else None
+        reg = self.cluster.regs.get(number)
+        self._shade(number, digest, {}, kept, self.effects.at, reaction)
+        shadow = self.binding.body.shadow[number]
+        if reg is not None and self._shows_winner(number, reg, digest):
+            if shadow.ctx is not None:
+                self._acknowledge(number, shadow)
+            return
+        self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, why, value)
+        self._note("overruled", (number, self.binding.incarnation, 0, value, self._time()))
+        if self.cluster.state == ClusterState.DELETING:
+            self._hold_delete()
+
+    def _hold_delete(self) -> None:
+        self.cluster.state = ClusterState.HELD
+        self.cluster.changed = True
+        self._report(
+            ReportKind.DELETE_VS_EDIT,
+            None,
+            ReportState.OPEN,
+            f"edited in {self.binding.system} after it was deleted elsewhere",
+        )
+
+    # Shadows, incarnations, acknowledgement
+
+    def _shade(
+        self,
+        number: FieldNumber,
+        digest: bytes,
+        ctx: Ctx | None,
+        val: Value = None,
+        wrote_at: int = 0,
+        depth: int = -1,
+    ) -> None:
+        if ctx is not None:
+            reg = self.cluster.regs.get(number)
+            if dominates(ctx, reg.ctx if reg is not None else {}):
+                ctx = None
+        self.binding.body.shadow[number] = Shadow(digest, ctx, val, wrote_at, depth)
+        self.binding.changed = True
+        self.cluster.touched.add(number)
+
+    def _bump(self) -> None:
+        self.binding.incarnation += 1
+        self.binding.changed = True
+
+    def _acknowledge(self, number: FieldNumber, shadow: Shadow) -> None:
+        """The record still shows what it did. If that is the winner, no write is needed.
+
+        Only a reading that began after the winner was committed proves it.
+        """
+        cluster = self.cluster
+        reg = cluster.regs.get(number)
+        if reg is None or shadow.ctx is None or dominates(shadow.ctx, reg.ctx):
+            return
+        reading = self.reading
+        if cluster.revision > reading.seq or reading.stale or number not in self.link.pushes:
+            return
+        if self._shows_winner(number, reg, shadow.fp):
+            shadow.ctx = None
+            self.binding.changed = True
+            cluster.touched.add(number)
+
+    def _shows_winner(self, number: FieldNumber, reg: Reg, digest: bytes) -> bool:
+        choice = resolve(self.cluster, reg, self.entity.fields[number], self.entity)
+        if not choice.decided:
+            return False
+        stored = self.link.stored
+        return self.fp(choice.value if stored is None else stored(number, choice.value)) == digest
+
+    # Invalid values, mapping changes
+
+    def _invalid(self, number: FieldNumber, raw: bytes, reason: str) -> None:
+        """Present and untranslatable: known to be there, no edit, nothing written until the raw value changes."""
+        binding = self.binding
+        shadow = binding.body.shadow.get(number)
+        if shadow is not None and shadow.fp == raw and number in binding.body.blocked:
+            return
+        context = self.cluster.context_of(binding, number)
+        self._shade(number, raw, context, shadow.val if shadow is not None else None)
+        binding.body.blocked = {**binding.body.blocked, number: dict(UNREADABLE)}
+        self.effects.quarantined.append(
+            Quarantined(
+                binding.system,
+                binding.object,
+                binding.ext_id,
+                number,
+                "invalid",
+                reason,
+                raw,
+                [],
+                self.cluster.id,
+            )
+        )
+
+    def _heal(self, number: FieldNumber) -> None:
+        """A field that could not be read can be read again."""
+        blocked = self.binding.body.blocked
+        if blocked.get(number) == UNREADABLE:
+            self.binding.body.blocked = {key: ctx for key, ctx in blocked.items() if key != number}
+            self.binding.changed = True
+            self.effects.released.append((self.binding.system, self.binding.object, self.binding.ext_id, number))
+
+    def _rebase(self) -> None:
+        """The row is as it was and our reading of it changed: the shadows follow, and nobody edited anything."""
+        for number, value in self.reading.values.items():
+            shadow = self.binding.body.shadow.get(number)
+            digest = self.fp(value)
+            if shadow is None:
+                self._field(number, value, None)
+            elif shadow.fp != digest:
+                self._heal(number)
+                kept = value if self.entity.fields[number].policy is Policy.UNION else None
+                self._shade(number, digest, self.cluster.context_of(self.binding, number), kept)
+
+    def _absorb(self) -> None:
+        """What the reading proves about the whole record: it is there, in this version, as of its begin."""
+        binding, reading = self.binding, self.reading
+        if binding.suspect_since:
+            binding.suspect_since = 0
+            binding.suspected = True
+        absent = self.absent
+        if not absent or absent == binding.body.absent:
+            if binding.digest != reading.digest or binding.version != reading.version:
+                binding.digest, binding.version = reading.digest, reading.version
+                binding.changed = True
+        elif binding.digest:
+            # A field that nobody looked at must not be vouched for by the next write's precondition.
+            binding.digest = b""
+            binding.changed = True
+        if binding.body.absent != absent:
+            binding.body.absent = absent
+            binding.changed = True
+        if binding.mapping != self.link.mapping_digest:
+            binding.mapping = self.link.mapping_digest
+            binding.changed = True
+        if binding.changed:
+            binding.last_read_at = max(binding.last_read_at, reading.began_at)
+
+    def _end_ghosts(self) -> None:
+        """A reading that began when none of our writes can land any more says how they all ended."""
+        reading, link = self.reading, self.link
+        if not (reading.by_id or link.pull_is_reading) or reading.stale:
+            return
+        for ghost in self.ghosts:
+            newer = (
+                link.condition == "enforced"
+                and link.version_order == "counter"
+                and isinstance(reading.version, int)
+                and isinstance(ghost.base_version, int)
+                and reading.version > ghost.base_version
+            )
+            late = reading.began_at > ghost.gave_up_at + link.late_us
+            if newer or (late and all(number in reading.values for number in ghost.body.fields)):
+                self.cluster.end(ghost)
+                self.cluster.rescan = True
+
+    @property
+    def absent(self) -> list[FieldNumber]:
+        """Mapped fields that the reading does not mention, in order."""
+        reading, fields = self.reading, self.link.fields
+        if len(reading.values) + len(reading.invalid) >= len(fields):
+            return []
+        return sorted(f for f in fields if f not in reading.values and f not in reading.invalid)
+
+    # What is remembered
+
+    def _time(self) -> int:
+        """When the edit was made, as far as it can be known: within the two readings that enclose it."""
+        reading = self.reading
+        if reading.edited_at is None:
+            return reading.began_at
+        return max(self.binding.last_read_at, min(reading.edited_at, reading.arrived_at))
+
+    def _note(self, kind: str, row: tuple[object, ...]) -> None:
+        binding = self.binding
+        if self.entry is None or self.entry.kind != kind:
+            self.entry = Entry(self.cluster.id, kind, binding.system, binding.id, self.effects.cause)
+            self.effects.journal.append(self.entry)
+        self.entry.fields.append(row)
+
+    def _journal(self, number: FieldNumber, n: int, value: Value, ts: int) -> None:
+        self._note("edit", (number, self.binding.incarnation, n, value, ts))
+
+    def _evidence(self, number: FieldNumber, n: int, value: Value) -> None:
+        binding = self.binding
+        dot = (binding.id, binding.incarnation, n)
+        self.effects.acts.append(Act(self.cluster.id, number, dot, value, binding.system, "record", None, self._time()))
+
+    def _report(
+        self, kind: ReportKind, number: FieldNumber | None, state: ReportState, text: str, value: Value = None
+    ) -> None:
+        cluster, binding = self.cluster, self.binding
+        reg = cluster.regs.get(number) if number is not None else None
+        candidates = candidates_of(cluster, reg) if reg is not None else []
+        dots = [candidate.dot for candidate in candidates if candidate.dot is not None]
+        if kind is ReportKind.OVERRULED:
+            candidates.append(Candidate(value, binding.id, binding.system, None, self._time(), self.effects.at))
+            dots.append((binding.id, binding.incarnation, -int.from_bytes(self.fp(value)[:4], "big")))
+        digest = self.fp.of_dots(kind, cluster.id, number, dots)
+        chosen = None
+        if reg is not None and number is not None:
+            chosen = resolve(cluster, reg, self.entity.fields[number], self.entity).value
+        self.effects.reports.append(
+            Report(
+                digest, kind, cluster.id, number, state, candidates, chosen,
+                state == ReportState.SETTLED, binding.system, text,
+            )
+        )  # fmt: skip
+
+
+def candidates_of(cluster: Cluster, reg: Reg) -> list[Candidate]:
+    """The siblings of a register as a report shows them."""
+    out = []
+    for sib in reg.sibs:
+        binding_id, incarnation = cluster.body.actors[sib.actor]
+        dot = (binding_id, incarnation, sib.n)
+        out.append(Candidate(sib.val, binding_id, cluster.origin(sib.actor), dot, sib.ts))
+    return out
+
+
+__all__ = ["CONSENT_IN", "Observer", "Reading", "candidates_of"]

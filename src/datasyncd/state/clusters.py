@@ -1,0 +1,269 @@
+"""Clusters as stored: a batch is loaded whole in five queries, and only what changed is written back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from datasyncd.reconcile.cluster import (
+    Attempt,
+    AttemptBody,
+    Binding,
+    BindingBody,
+    BindingState,
+    Cluster,
+    ClusterBody,
+    Due,
+    Owed,
+)
+
+from .codec import Unpack, pack
+
+_cluster = Unpack.of(ClusterBody)
+_binding = Unpack.of(BindingBody)
+_attempt = Unpack.of(AttemptBody)
+_keys = Unpack.of(list[tuple[int, bytes]])
+
+_IN = "IN (SELECT value FROM json_each(?))"
+
+
+class Head(msgspec.Struct, gc=False):
+    """What tells whether a row that was read is the one that we know."""
+
+    id: int
+    cluster_id: int
+    digest: bytes
+    mapping: bytes
+    epoch: int
+    last_read_at: int
+    version: object
+    loud: bool
+    """A write is owed or under way, or the record was missed: it is read even if it is unchanged."""
+
+
+class Clusters:
+    """Tables cluster, match_key, binding, suspect, attempt, outbox."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def heads(self, system: str, object: str, ext_ids: Sequence[str]) -> dict[str, Head]:
+        """The live bindings of these records."""
+        rows = self._db.execute(
+            "SELECT b.ext_id, b.id, b.cluster_id, b.digest, b.mapping, b.epoch, b.last_read_at, b.version,"
+            " EXISTS (SELECT 1 FROM outbox o WHERE o.cluster_id = b.cluster_id AND o.system = b.system)"
+            " OR EXISTS (SELECT 1 FROM attempt a WHERE a.cluster_id = b.cluster_id AND a.system = b.system)"
+            " OR EXISTS (SELECT 1 FROM suspect s WHERE s.binding_id = b.id)"
+            " FROM json_each(?) k CROSS JOIN binding b"
+            " ON b.system = ? AND b.object = ? AND b.ext_id = k.value AND b.life = 0",
+            (json.dumps(ext_ids), system, object),
+        )
+        return {row[0]: Head(row[1], row[2], row[3], row[4], row[5], row[6], row[7], bool(row[8])) for row in rows}
+
+    def load(self, ids: Iterable[int]) -> dict[int, Cluster]:
+        """Whole clusters by id; an id that does not exist is left out."""
+        wanted = json.dumps(list(ids))
+        if wanted == "[]":
+            return {}
+        db = self._db
+        out: dict[int, Cluster] = {}
+        for row in db.execute(
+            f"SELECT id, entity, body, revision, state, no_create, keys FROM cluster WHERE id {_IN} ORDER BY id",
+            (wanted,),
+        ):
+            keys = frozenset(_keys(row[6]))
+            out[row[0]] = Cluster(
+                row[0], row[1], _cluster(row[2]), row[3], row[4], bool(row[5]), [], [], {}, keys, was_keys=keys
+            )
+        for row in db.execute(
+            "SELECT b.cluster_id, b.id, b.system, b.object, b.ext_id, b.body, b.state, b.incarnation, b.digest,"
+            " b.mapping, b.version, b.last_read_at, b.epoch, coalesce(s.first_missing_at, 0)"
+            f" FROM binding b LEFT JOIN suspect s ON s.binding_id = b.id WHERE b.cluster_id {_IN} ORDER BY b.id",
+            (wanted,),
+        ):
+            out[row[0]].bindings.append(
+                Binding(
+                    row[1], row[0], row[2], row[3], row[4], _binding(row[5]), row[6], row[7], row[8],
+                    row[9], row[10], row[11], row[12], row[13],
+                )
+            )  # fmt: skip
+        for row in db.execute(
+            "SELECT cluster_id, id, system, op, body, binding_id, ext_id, base_version, idem_key, gave_up_at, status"
+            f" FROM attempt WHERE cluster_id {_IN} ORDER BY id",
+            (wanted,),
+        ):
+            out[row[0]].attempts.append(Attempt(row[1], row[0], row[2], row[3], _attempt(row[4]), *row[5:]))
+        for row in db.execute(
+            "SELECT cluster_id, system, lane, classes, due_at, tries, last_error"
+            f" FROM outbox WHERE cluster_id {_IN} ORDER BY cluster_id, system",
+            (wanted,),
+        ):
+            out[row[0]].outbox[row[1]] = Due(Owed(row[2], row[3]), row[4], row[5], row[6])
+        for row in db.execute(
+            "SELECT cluster_id, digest, kind, field, system FROM report"
+            f" WHERE cluster_id {_IN} AND state = 'open' ORDER BY digest",
+            (wanted,),
+        ):
+            out[row[0]].reports[row[1]] = (row[2], row[3], row[4])
+        for cluster in out.values():
+            cluster.was_due = dict(cluster.outbox)
+        return out
+
+    def matching(self, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """Clusters that have these match keys, by digest."""
+        out: dict[bytes, list[int]] = {}
+        find = "SELECT cluster_id FROM match_key WHERE digest = ?"
+        for digest in digests:
+            found = [row[0] for row in self._db.execute(find, (digest,))]
+            if found:
+                out[digest] = found
+        return out
+
+    def creating(self, system: str, entity: str) -> list[int]:
+        """Clusters with a create in this system that is under way or of unknown outcome."""
+        rows = self._db.execute(
+            "SELECT DISTINCT a.cluster_id FROM attempt a JOIN cluster c ON c.id = a.cluster_id"
+            " WHERE a.system = ? AND a.op = 'create' AND c.entity = ? ORDER BY 1",
+            (system, entity),
+        )
+        return [row[0] for row in rows]
+
+    def missing(self, system: str, object: str, seen: Iterable[int]) -> list[tuple[int, int, str]]:
+        """Live bindings that are not among `seen`: (binding, cluster, ext_id)."""
+        known = seen if isinstance(seen, (set, frozenset)) else set(seen)
+        rows = self._db.execute(
+            "SELECT id, cluster_id, ext_id FROM binding WHERE system = ? AND object = ? AND life = 0 ORDER BY id",
+            (system, object),
+        )
+        return [(row[0], row[1], row[2]) for row in rows if row[0] not in known]
+
+    def bound(self, system: str, object: str) -> int:
+        """How many records of an object have a live binding."""
+        row = self._db.execute(
+            "SELECT count(*) FROM binding WHERE system = ? AND object = ? AND life = 0", (system, object)
+        ).fetchone()
+        return int(row[0])
+
+    def save(self, clusters: Iterable[Cluster], revision: int) -> None:
+        """Write back what the marks say has changed; `revision` is this transaction's place in the sequence."""
+        rows = _Rows()
+        for cluster in clusters:
+            rows.take(cluster, revision)
+        rows.write(self._db)
+
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Notes of writes that are about to be sent."""
+        self._db.executemany(
+            "INSERT INTO attempt (id, cluster_id, system, op, binding_id, ext_id, base_version, idem_key,"
+            " gave_up_at, status, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    a.id, a.cluster_id, a.system, a.op, a.binding_id, a.ext_id, a.base_version, a.idem_key,
+                    a.gave_up_at, a.status, pack(a.body),
+                )
+                for a in attempts
+            ],
+        )  # fmt: skip
+
+
+class _Rows:
+    """What a batch of clusters has to write, by statement."""
+
+    def __init__(self) -> None:
+        self.statements: dict[str, list[tuple[object, ...]]] = {}
+
+    def add(self, statement: str, row: tuple[object, ...]) -> None:
+        self.statements.setdefault(statement, []).append(row)
+
+    def take(self, cluster: Cluster, revision: int) -> None:
+        if cluster.new:
+            cluster.revision = revision
+            self.add(_NEW_CLUSTER, (cluster.id, cluster.entity, revision, cluster.state, cluster.no_create,
+                                    pack(sorted(cluster.keys)), pack(cluster.body)))  # fmt: skip
+        elif cluster.changed:
+            cluster.revision = revision
+            self.add(_SET_CLUSTER, (revision, cluster.state, cluster.no_create, pack(sorted(cluster.keys)),
+                                    pack(cluster.body), cluster.id))  # fmt: skip
+        if cluster.keys != cluster.was_keys:
+            self._keys(cluster)
+        for binding in cluster.bindings:
+            if binding.new or binding.changed:
+                self._binding(binding)
+            if binding.suspected:
+                self._suspect(binding)
+        self._attempts(cluster)
+        self._outbox(cluster)
+        cluster.new = cluster.changed = False
+        cluster.was_keys = cluster.keys
+
+    def _keys(self, cluster: Cluster) -> None:
+        now = {digest for _kind, digest in cluster.keys}
+        before = {digest for _kind, digest in cluster.was_keys}
+        for digest in sorted(before - now):
+            self.add("DELETE FROM match_key WHERE digest = ? AND cluster_id = ?", (digest, cluster.id))
+        for digest in sorted(now - before):
+            self.add("INSERT INTO match_key (digest, cluster_id) VALUES (?, ?)", (digest, cluster.id))
+
+    def _binding(self, b: Binding) -> None:
+        life = 0 if b.state == BindingState.LIVE else b.id
+        hot = (b.ext_id, life, b.state, b.incarnation, b.digest, b.mapping, b.version, b.last_read_at, b.epoch)
+        if b.new:
+            self.add(_NEW_BINDING, (b.id, b.cluster_id, b.system, b.object, *hot, pack(b.body)))
+        else:
+            self.add(_SET_BINDING, (*hot, pack(b.body), b.cluster_id, b.id))
+        b.new = b.changed = False
+
+    def _suspect(self, b: Binding) -> None:
+        if b.suspect_since:
+            self.add("INSERT OR IGNORE INTO suspect VALUES (?, ?)", (b.id, b.suspect_since))
+        else:
+            self.add("DELETE FROM suspect WHERE binding_id = ?", (b.id,))
+        b.suspected = False
+
+    def _attempts(self, cluster: Cluster) -> None:
+        for attempt_id in cluster.ended:
+            self.add("DELETE FROM attempt WHERE id = ?", (attempt_id,))
+        if cluster.marked:
+            for a in cluster.attempts:
+                if a.id in cluster.marked:
+                    self.add(
+                        "UPDATE attempt SET status = ?, gave_up_at = ?, binding_id = ? WHERE id = ?",
+                        (a.status, a.gave_up_at, a.binding_id, a.id),
+                    )
+        cluster.ended, cluster.marked = [], []
+
+    def _outbox(self, cluster: Cluster) -> None:
+        now, before = cluster.outbox, cluster.was_due
+        if now is before:
+            return
+        for system, due in now.items():
+            if before.get(system) != due:
+                self.add(_SET_DUE, (cluster.id, system, cluster.entity, due.owed.lane, due.owed.classes,
+                                    due.due_at, due.tries, due.last_error))  # fmt: skip
+        for system in before:
+            if system not in now:
+                self.add("DELETE FROM outbox WHERE cluster_id = ? AND system = ?", (cluster.id, system))
+        cluster.was_due = dict(now)
+
+    def write(self, db: sqlite3.Connection) -> None:
+        for statement, rows in self.statements.items():
+            db.executemany(statement, rows)
+
+
+_NEW_CLUSTER = "INSERT INTO cluster (id, entity, revision, state, no_create, keys, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SET_CLUSTER = "UPDATE cluster SET revision = ?, state = ?, no_create = ?, keys = ?, body = ? WHERE id = ?"
+_NEW_BINDING = (
+    "INSERT INTO binding (id, cluster_id, system, object, ext_id, life, state, incarnation, digest, mapping,"
+    " version, last_read_at, epoch, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SET_BINDING = (
+    "UPDATE binding SET ext_id = ?, life = ?, state = ?, incarnation = ?, digest = ?, mapping = ?, version = ?,"
+    " last_read_at = ?, epoch = ?, body = ?, cluster_id = ? WHERE id = ?"
+)
+_SET_DUE = (
+    "INSERT OR REPLACE INTO outbox (cluster_id, system, entity, lane, classes, due_at, tries, last_error)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)

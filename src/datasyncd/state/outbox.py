@@ -1,0 +1,76 @@
+"""Outbox: which clusters owe which system a delivery. Level-triggered: a row says that, never what."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+HELD = (1 << 62) - 1
+"""`due_at` of a row that waits for an approval."""
+
+
+class Outbox:
+    """Table outbox, by system and entity."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def claim(self, system: str, entity: str, now: int, limit: int) -> list[int]:
+        """Clusters that are due, opt-outs first. `limit` 0: all."""
+        rows = self._db.execute(
+            "SELECT cluster_id FROM outbox WHERE system = ? AND entity = ? AND lane = 0 AND due_at <= ?"
+            " ORDER BY due_at, cluster_id LIMIT ?",
+            (system, entity, now, limit or -1),
+        ).fetchall()
+        if limit == 0 or len(rows) < limit:
+            rows += self._db.execute(
+                "SELECT cluster_id FROM outbox WHERE system = ? AND entity = ? AND lane = 1 AND due_at <= ?"
+                " ORDER BY due_at, cluster_id LIMIT ?",
+                (system, entity, now, (limit - len(rows)) if limit else -1),
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def postpone(self, system: str, clusters: Iterable[int], due_at: int, error: str = "") -> None:
+        """Try again at `due_at`; an error counts as a try."""
+        self._db.executemany(
+            "UPDATE outbox SET due_at = ?, tries = tries + ?, last_error = ? WHERE cluster_id = ? AND system = ?",
+            [(due_at, 1 if error else 0, error, cluster, system) for cluster in clusters],
+        )
+
+    def tries(self, system: str, clusters: Sequence[int]) -> int:
+        """The highest number of tries among these rows."""
+        row = self._db.execute(
+            "SELECT coalesce(max(tries), 0) FROM outbox WHERE system = ?"
+            " AND cluster_id IN (SELECT value FROM json_each(?))",
+            (system, json.dumps(list(clusters))),
+        ).fetchone()
+        return int(row[0])
+
+    def wake(self, system: str, entity: str, now: int) -> int:
+        """Make rows that wait for an approval due; returns how many."""
+        changed = self._db.execute(
+            "UPDATE outbox SET due_at = ? WHERE system = ? AND entity = ? AND due_at = ?", (now, system, entity, HELD)
+        )
+        return changed.rowcount
+
+    def next_due(self, system: str, entity: str) -> int | None:
+        """When the next row is due; None: nothing but what is held."""
+        row = self._db.execute(
+            "SELECT min(due_at) FROM outbox WHERE system = ? AND entity = ? AND due_at < ?", (system, entity, HELD)
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def classes(self, system: str, entity: str) -> dict[int, int]:
+        """How many rows wait, by the classes of their writes (a bit set)."""
+        rows = self._db.execute(
+            "SELECT classes, count(*) FROM outbox WHERE system = ? AND entity = ? GROUP BY classes", (system, entity)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def pending(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Rows by system and entity: how many are due some time, how many wait for an approval."""
+        rows = self._db.execute(
+            "SELECT system, entity, count(*), sum(due_at = ?) FROM outbox GROUP BY system, entity", (HELD,)
+        )
+        return {(row[0], row[1]): (row[2], row[3]) for row in rows}

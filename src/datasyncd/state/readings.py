@@ -1,0 +1,81 @@
+"""What is to be read, and up to where: hints (dirty records) and cursors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Dirty(msgspec.Struct, frozen=True):
+    """A hint: this record may have changed."""
+
+    ext_id: str
+    generation: int
+    tries: int
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    position: str | None
+    last_complete_pull_at: int
+    last_success_at: int
+
+
+class Readings:
+    """Tables dirty and cursor."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def hint(self, system: str, object: str, ext_ids: Iterable[str], generation: int, at: int) -> None:
+        """Note that records may have changed; a repeated hint gets the newer generation."""
+        self._db.executemany(
+            "INSERT INTO dirty (system, object, ext_id, generation, lane, hinted_at, tries) VALUES (?, ?, ?, ?, 1, ?, 0)"
+            " ON CONFLICT DO UPDATE SET generation = excluded.generation, tries = tries + 1",
+            [(system, object, ext_id, generation, at) for ext_id in ext_ids],
+        )
+
+    def dirty(self, system: str, object: str, limit: int) -> list[Dirty]:
+        """Records to be read, oldest hint first."""
+        rows = self._db.execute(
+            "SELECT ext_id, generation, tries FROM dirty WHERE system = ? AND object = ?"
+            " ORDER BY lane, generation, ext_id LIMIT ?",
+            (system, object, limit),
+        )
+        return [Dirty(*row) for row in rows]
+
+    def generations(self, system: str, object: str) -> dict[str, int]:
+        """All dirty records of an object with their generations."""
+        rows = self._db.execute(
+            "SELECT ext_id, generation FROM dirty WHERE system = ? AND object = ?", (system, object)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def done(self, system: str, object: str, read: Iterable[tuple[str, int]]) -> None:
+        """These records were read at these generations; a newer hint stays."""
+        self._db.executemany(
+            "DELETE FROM dirty WHERE system = ? AND object = ? AND ext_id = ? AND generation = ?",
+            [(system, object, ext_id, generation) for ext_id, generation in read],
+        )
+
+    def cursor(self, system: str, object: str) -> Cursor:
+        row = self._db.execute(
+            "SELECT position, last_complete_pull_at, last_success_at FROM cursor WHERE system = ? AND object = ?",
+            (system, object),
+        ).fetchone()
+        return Cursor(None, 0, 0) if row is None else Cursor(*row)
+
+    def move(self, system: str, object: str, position: str | None, complete_at: int, success_at: int) -> None:
+        """Set the cursor of a pull whose pages are all committed."""
+        self._db.execute(
+            "INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position,"
+            " last_complete_pull_at = max(last_complete_pull_at, excluded.last_complete_pull_at),"
+            " last_success_at = max(last_success_at, excluded.last_success_at)",
+            (system, object, position, complete_at, success_at),
+        )
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Dirty records by system and object."""
+        rows = self._db.execute("SELECT system, object, count(*) FROM dirty GROUP BY system, object")
+        return {(row[0], row[1]): row[2] for row in rows}

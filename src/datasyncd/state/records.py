@@ -1,0 +1,250 @@
+"""What people read: reports, the journal, evidence of consents, quarantine."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from datasyncd.reconcile.effects import Candidate, Effects, Entry, Quarantined, Report, ReportState
+
+from .codec import Unpack, pack
+
+
+class ReportBody(msgspec.Struct, array_like=True):
+    """The document of a report."""
+
+    candidates: list[Candidate]
+    chosen: Any
+    has_choice: bool
+    text: str
+    decided_by: str = ""
+
+
+class StoredReport(msgspec.Struct):
+    """A report with its history."""
+
+    digest: bytes
+    kind: str
+    cluster_id: int
+    field: int | None
+    system: str | None
+    state: str
+    first_at: int
+    last_at: int
+    count: int
+    body: ReportBody
+
+
+class JournalRow(msgspec.Struct):
+    """One line of the journal as stored."""
+
+    id: int
+    cluster_id: int
+    at: int
+    kind: str
+    system: str | None
+    binding_id: int
+    cause: str
+    run: int
+    fields: list[list[Any]]
+
+
+class QuarantineRow(msgspec.Struct):
+    """One record, or one field of it, that is kept out."""
+
+    system: str
+    object: str
+    ext_id: str
+    field: int | None
+    kind: str
+    reason: str
+    raw: Any
+    cluster_id: int
+    first_at: int
+    last_at: int
+    tries: int
+
+
+_body = Unpack.of(ReportBody)
+_fields = Unpack.of(list[list[Any]])
+_any = Unpack.of(Any)
+RECORD = -1
+"""Column `field` of a quarantined record."""
+
+
+class Records:
+    """Tables report, journal, act, quarantine, quarantine_key."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def write(self, effects: Effects, run: int) -> None:
+        """All that one step wants remembered."""
+        if effects.journal:
+            self._db.executemany(
+                "INSERT INTO journal (cluster_id, at, kind, system, binding_id, cause, run, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (e.cluster_id, effects.at, e.kind, e.system, e.binding, e.cause, run, pack(e.fields))
+                    for e in effects.journal
+                ],
+            )
+        if effects.closed:
+            self.set_state(effects.closed, ReportState.SETTLED, "ended by a later edit", effects.at)
+        if effects.reports:
+            self._reports(effects.reports, effects.at)
+        if effects.acts:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO act VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (a.cluster_id, a.field, *a.dot, a.state, a.system, a.who, a.text_version, a.edited_at, effects.at)
+                    for a in effects.acts
+                ],
+            )
+        for row in effects.released:
+            self.release(*row)
+        for quarantined in effects.quarantined:
+            self._quarantine(quarantined, effects.at)
+
+    def _reports(self, reports: Iterable[Report], at: int) -> None:
+        self._db.executemany(
+            "INSERT INTO report (digest, kind, cluster_id, field, system, state, first_at, last_at, count, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"
+            " ON CONFLICT DO UPDATE SET last_at = excluded.last_at, count = count + 1,"
+            " state = CASE WHEN state = 'resolved' THEN state ELSE excluded.state END",
+            [
+                (
+                    r.digest, r.kind, r.cluster_id, r.field, r.system, r.state, at, at,
+                    pack(ReportBody(r.candidates, r.chosen, r.has_choice, r.text)),
+                )
+                for r in reports
+            ],
+        )  # fmt: skip
+
+    def set_state(self, digests: Iterable[bytes], state: str, by: str, at: int, chosen: Any = None) -> None:
+        """Settle or resolve reports, and say what ended them."""
+        for digest in digests:
+            row = self._db.execute("SELECT body FROM report WHERE digest = ?", (digest,)).fetchone()
+            if row is None:
+                continue
+            body = _body(row[0])
+            body.decided_by = by
+            if state == ReportState.RESOLVED:
+                body.chosen, body.has_choice = chosen, True
+            self._db.execute(
+                "UPDATE report SET state = ?, last_at = ?, body = ? WHERE digest = ?", (state, at, pack(body), digest)
+            )
+
+    def reports(self, state: str | None = None, cluster_id: int | None = None) -> list[StoredReport]:
+        """Reports, oldest first; of one state or of one cluster."""
+        where, args = [], []
+        if state is not None:
+            where.append("state = ?")
+            args.append(state)
+        if cluster_id is not None:
+            where.append("cluster_id = ?")
+            args.append(str(cluster_id))
+        query = (
+            "SELECT digest, kind, cluster_id, field, system, state, first_at, last_at, count, body FROM report"
+            + (" WHERE " + " AND ".join(where) if where else "")
+            + " ORDER BY first_at, digest"
+        )
+        return [StoredReport(*row[:9], _body(row[9])) for row in self._db.execute(query, args)]
+
+    def report_counts(self) -> dict[tuple[str, str], int]:
+        """How many reports, by kind and state."""
+        rows = self._db.execute("SELECT kind, state, count(*) FROM report GROUP BY kind, state")
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def journal(self, cluster_id: int) -> list[JournalRow]:
+        """All that happened to a cluster, oldest first."""
+        rows = self._db.execute(
+            "SELECT id, cluster_id, at, kind, system, binding_id, cause, run, body FROM journal"
+            " WHERE cluster_id = ? ORDER BY id",
+            (cluster_id,),
+        )
+        return [JournalRow(*row[:8], _fields(row[8])) for row in rows]
+
+    def log(self, entries: Iterable[Entry], at: int, run: int) -> None:
+        """Journal lines outside a reconciling step."""
+        self.write(Effects(at, "", list(entries)), run)
+
+    # Quarantine
+
+    def _quarantine(self, q: Quarantined, at: int) -> None:
+        field = RECORD if q.field is None else q.field
+        self._db.execute(
+            "INSERT INTO quarantine (system, object, ext_id, field, kind, reason, raw, keys, cluster_id, first_at,"
+            " last_at, tries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET"
+            " kind = excluded.kind, reason = excluded.reason, raw = excluded.raw, keys = excluded.keys,"
+            " cluster_id = excluded.cluster_id, last_at = excluded.last_at, tries = tries + 1",
+            (
+                q.system, q.object, q.ext_id, field, q.kind, q.reason, pack(q.raw), pack(q.keys), q.cluster_id, at, at,
+            ),
+        )  # fmt: skip
+        if q.field is None:
+            self._db.execute(
+                "DELETE FROM quarantine_key WHERE system = ? AND object = ? AND ext_id = ?",
+                (q.system, q.object, q.ext_id),
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO quarantine_key VALUES (?, ?, ?, ?)",
+                [(digest, q.system, q.object, q.ext_id) for _kind, digest in q.keys],
+            )
+
+    def release(self, system: str, object: str, ext_id: str, field: int | None) -> None:
+        """A quarantine is over."""
+        self._db.execute(
+            "DELETE FROM quarantine WHERE system = ? AND object = ? AND ext_id = ? AND field = ?",
+            (system, object, ext_id, RECORD if field is None else field),
+        )
+        if field is None:
+            self._db.execute(
+                "DELETE FROM quarantine_key WHERE system = ? AND object = ? AND ext_id = ?", (system, object, ext_id)
+            )
+
+    def quarantined(self, system: str | None = None, object: str | None = None) -> list[QuarantineRow]:
+        """Quarantine rows, of one system and object or all."""
+        rows = self._db.execute(
+            "SELECT system, object, ext_id, field, kind, reason, raw, cluster_id, first_at, last_at, tries"
+            " FROM quarantine WHERE (?1 IS NULL OR system = ?1) AND (?2 IS NULL OR object = ?2)"
+            " ORDER BY system, object, ext_id, field",
+            (system, object),
+        )
+        return [
+            QuarantineRow(*row[:3], None if row[3] == RECORD else row[3], *row[4:6], _any(row[6]), *row[7:])
+            for row in rows
+        ]
+
+    def quarantined_records(self, system: str, object: str) -> dict[str, bytes]:
+        """Records kept out as a whole: the digest of the native row that was judged, by ext_id."""
+        rows = self._db.execute(
+            "SELECT ext_id, raw FROM quarantine WHERE system = ? AND object = ? AND field = -1", (system, object)
+        )
+        return {row[0]: _any(row[1]) or b"" for row in rows}
+
+    def quarantine_counts(self) -> dict[tuple[str, str], int]:
+        rows = self._db.execute("SELECT system, object, count(*) FROM quarantine GROUP BY system, object")
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def quarantined_with(self, system: str, object: str, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these match keys a quarantined record has."""
+        found = set()
+        for digest in digests:
+            if self._db.execute(
+                "SELECT 1 FROM quarantine_key WHERE digest = ? AND system = ? AND object = ?", (digest, system, object)
+            ).fetchone():
+                found.add(digest)
+        return found
+
+    def forget_malformed(self, system: str, object: str, still: Iterable[str]) -> None:
+        """After a complete pull: rows that are no longer malformed or no longer there leave the quarantine."""
+        self._db.execute(
+            "DELETE FROM quarantine WHERE system = ? AND object = ? AND kind = 'invalid' AND field = -1"
+            " AND ext_id NOT IN (SELECT value FROM json_each(?))",
+            (system, object, json.dumps(list(still))),
+        )

@@ -1,0 +1,156 @@
+"""Store: the state behind a small protocol, so that another database can stand in for SQLite.
+
+Work goes in steps. A step is one function over a transaction: it loads a batch, runs the pure core over it
+and writes the batch back. Nothing between two steps is remembered unless a step wrote it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import aiosqlite
+
+from datasyncd.reconcile.fingerprint import Fingerprinter
+
+from .database import StateLocked, connect, lock
+from .transaction import Tx
+
+T = TypeVar("T")
+
+SEQUENCE = "sequence"
+CLOCK = "clock"
+SECRET = "secret"
+
+
+class Store(Protocol):
+    """What the daemon asks of its memory."""
+
+    @property
+    def sequence(self) -> int:
+        """The last number of the global sequence that is committed."""
+        ...
+
+    @property
+    def fingerprints(self) -> Fingerprinter: ...
+
+    async def transact(self, step: Callable[[Tx], T]) -> T:
+        """Run a step in one transaction. On crash, error or cancel: all of it or nothing."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Journaled:
+    """Runs steps over one SQLite connection, and keeps the sequence and the clock with what they stamp."""
+
+    def __init__(self, db: sqlite3.Connection, now: Callable[[], int]) -> None:
+        self._db = db
+        self._now = now
+        self.sequence = self._number(SEQUENCE)
+        self.clock = self._number(CLOCK)
+        self.run = 0
+        self._number_key = "UPDATE meta SET value = ? WHERE name = ?"
+        secret = db.execute("SELECT value FROM meta WHERE name = ?", (SECRET,)).fetchone()
+        self.fingerprints = Fingerprinter(bytes(secret[0]))
+
+    def _number(self, name: str) -> int:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def run_step(self, step: Callable[[Tx], T]) -> T:
+        """One transaction, in the calling thread."""
+        db = self._db
+        tx = Tx(db, self.sequence, self._now(), self.run)
+        db.execute("BEGIN")
+        try:
+            result = step(tx)
+            if tx.sequence != self.sequence:
+                db.execute(self._number_key, (tx.sequence, SEQUENCE))
+                db.execute(self._number_key, (tx.at, CLOCK))
+            db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+        self.sequence = tx.sequence
+        self.run = tx.run
+        return result
+
+
+class _Writer(aiosqlite.Connection):
+    """A connection that runs whole functions in its thread: one hop a step, however many statements."""
+
+    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        result: T = await self._execute(function, self._conn)
+        return result
+
+
+class SqliteStore:
+    """The state in one SQLite file, with one writer."""
+
+    def __init__(self, writer: _Writer, steps: Journaled, held: contextlib.ExitStack) -> None:
+        self._writer = writer
+        self._steps = steps
+        self._held = held
+
+    @classmethod
+    async def open(cls, path: Path, now: Callable[[], int]) -> SqliteStore:
+        """Open or create the state. Raises `StateLocked`, `StateNewer`, `DamagedState`."""
+        held = contextlib.ExitStack()
+        held.enter_context(lock(path))
+        try:
+            writer = _Writer(lambda: connect(path), iter_chunk_size=64)
+            await writer
+            steps = await writer.run(lambda db: Journaled(db, now))
+        except BaseException:
+            held.close()
+            raise
+        return cls(writer, steps, held)
+
+    @property
+    def sequence(self) -> int:
+        return self._steps.sequence
+
+    @property
+    def clock(self) -> int:
+        """The time of the last commit, microseconds: the clock never goes back behind it."""
+        return self._steps.clock
+
+    @property
+    def fingerprints(self) -> Fingerprinter:
+        return self._steps.fingerprints
+
+    async def transact(self, step: Callable[[Tx], T]) -> T:
+        return await self._writer.run(lambda _db: self._steps.run_step(step))
+
+    async def aclose(self) -> None:
+        await self._writer.close()
+        self._held.close()
+
+
+class InlineStore:
+    """The same state without a thread, for the simulation: a step runs where it is called."""
+
+    def __init__(self, db: sqlite3.Connection, now: Callable[[], int]) -> None:
+        self._steps = Journaled(db, now)
+
+    @property
+    def sequence(self) -> int:
+        return self._steps.sequence
+
+    @property
+    def fingerprints(self) -> Fingerprinter:
+        return self._steps.fingerprints
+
+    async def transact(self, step: Callable[[Tx], T]) -> T:
+        return self._steps.run_step(step)
+
+    async def aclose(self) -> None:
+        return None
+
+
+__all__ = ["InlineStore", "SqliteStore", "StateLocked", "Store"]

@@ -1,0 +1,83 @@
+"""Transaction: everything that one step reads and writes, all of it or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from datasyncd.reconcile.effects import Effects
+
+from .clusters import Clusters
+from .guards import Guards
+from .outbox import Outbox
+from .readings import Readings
+from .records import Records
+
+
+class Tx:
+    """One transaction over the state, as a step sees it. Not used after the step returns."""
+
+    def __init__(self, connection: sqlite3.Connection, sequence: int, at: int, run: int) -> None:
+        self._db = connection
+        self.sequence = sequence
+        self.at = at
+        """Microseconds: the time of this transaction."""
+        self.run = run
+        self._stamp = 0
+        self.clusters = Clusters(connection)
+        self.outbox = Outbox(connection)
+        self.readings = Readings(connection)
+        self.records = Records(connection)
+        self.guards = Guards(connection)
+
+    def next(self) -> int:
+        """The next number of the global sequence: an id, never used before."""
+        self.sequence += 1
+        return self.sequence
+
+    @property
+    def stamp(self) -> int:
+        """This transaction's place in the sequence: revision, epoch and generation of all that it changes."""
+        if not self._stamp:
+            self._stamp = self.next()
+        return self._stamp
+
+    def effects(self, cause: str) -> Effects:
+        return Effects(self.at, cause)
+
+    # Names and settings
+
+    def field_number(self, entity: str, name: str) -> int:
+        """The number of a field; a new name gets one that no field ever had."""
+        row = self._db.execute("SELECT number FROM field WHERE entity = ? AND name = ?", (entity, name)).fetchone()
+        if row is None:
+            row = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM field").fetchone()
+            self._db.execute("INSERT INTO field VALUES (?, ?, ?)", (entity, name, row[0]))
+        return int(row[0])
+
+    def start_run(self, command: str, config_digest: bytes) -> int:
+        """Note a start; everything written from now on names it."""
+        self.run = self.next()
+        self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (self.run, self.at, command, config_digest))
+        return self.run
+
+    def meta(self, name: str) -> bytes | None:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def cluster_of(self, system: str, object: str, ext_id: str) -> int | None:
+        """The cluster that a record belongs to, or last belonged to."""
+        row = self._db.execute(
+            "SELECT cluster_id FROM binding WHERE system = ? AND object = ? AND ext_id = ? ORDER BY life = 0 DESC, id DESC",
+            (system, object, ext_id),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def cluster_counts(self) -> dict[tuple[str, str], int]:
+        """Clusters by entity and state."""
+        rows = self._db.execute("SELECT entity, state, count(*) FROM cluster GROUP BY entity, state")
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def bound_counts(self) -> dict[tuple[str, str], int]:
+        """Live records by system and object."""
+        rows = self._db.execute("SELECT system, object, count(*) FROM binding WHERE life = 0 GROUP BY system, object")
+        return {(row[0], row[1]): row[2] for row in rows}
