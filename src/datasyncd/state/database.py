@@ -80,7 +80,7 @@ def migrate(db: sqlite3.Connection, path: Path | str = ":memory:") -> None:
         return
     steps = "\n".join(scripts[number] for number in sorted(scripts) if number > version)
     try:
-        db.executescript("BEGIN;\n%s\nPRAGMA user_version = %d;\nCOMMIT;" % (steps, newest))
+        db.executescript("\n".join(["BEGIN;", steps, f"PRAGMA user_version = {newest};", "COMMIT;"]))
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")

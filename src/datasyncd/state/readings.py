@@ -31,7 +31,8 @@ class Readings:
     def hint(self, system: str, object: str, ext_ids: Iterable[str], generation: int, at: int) -> None:
         """Note that records may have changed; a repeated hint gets the newer generation."""
         self._db.executemany(
-            "INSERT INTO dirty (system, object, ext_id, generation, lane, hinted_at, tries) VALUES (?, ?, ?, ?, 1, ?, 0)"
+            "INSERT INTO dirty (system, object, ext_id, generation, lane, hinted_at, tries)"
+            " VALUES (?, ?, ?, ?, 1, ?, 0)"
             " ON CONFLICT DO UPDATE SET generation = excluded.generation, tries = tries + 1",
             [(system, object, ext_id, generation, at) for ext_id in ext_ids],
         )

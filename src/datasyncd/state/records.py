@@ -76,6 +76,19 @@ RECORD = -1
 """Column `field` of a quarantined record."""
 
 
+def _stored(r: Sequence[Any]) -> StoredReport:
+    return StoredReport(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], _body(r[9]))
+
+
+def _journal(r: Sequence[Any]) -> JournalRow:
+    return JournalRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], _fields(r[8]))
+
+
+def _quarantined(r: Sequence[Any]) -> QuarantineRow:
+    field = None if r[3] == RECORD else r[3]
+    return QuarantineRow(r[0], r[1], r[2], field, r[4], r[5], _any(r[6]), r[7], r[8], r[9], r[10])
+
+
 class Records:
     """Tables report, journal, act, quarantine, quarantine_key."""
 
@@ -153,7 +166,7 @@ class Records:
             + (" WHERE " + " AND ".join(where) if where else "")
             + " ORDER BY first_at, digest"
         )
-        return [StoredReport(*row[:9], _body(row[9])) for row in self._db.execute(query, args)]
+        return [_stored(row) for row in self._db.execute(query, args)]
 
     def report_counts(self) -> dict[tuple[str, str], int]:
         """How many reports, by kind and state."""
@@ -167,7 +180,7 @@ class Records:
             " WHERE cluster_id = ? ORDER BY id",
             (cluster_id,),
         )
-        return [JournalRow(*row[:8], _fields(row[8])) for row in rows]
+        return [_journal(row) for row in rows]
 
     def log(self, entries: Iterable[Entry], at: int, run: int) -> None:
         """Journal lines outside a reconciling step."""
@@ -215,10 +228,7 @@ class Records:
             " ORDER BY system, object, ext_id, field",
             (system, object),
         )
-        return [
-            QuarantineRow(*row[:3], None if row[3] == RECORD else row[3], *row[4:6], _any(row[6]), *row[7:])
-            for row in rows
-        ]
+        return [_quarantined(row) for row in rows]
 
     def quarantined_records(self, system: str, object: str) -> dict[str, bytes]:
         """Records kept out as a whole: the digest of the native row that was judged, by ext_id."""

@@ -85,7 +85,7 @@ class _Writer(aiosqlite.Connection):
     """A connection that runs whole functions in its thread: one hop a step, however many statements."""
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        result: T = await self._execute(function, self._conn)
+        result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
         return result
 
 

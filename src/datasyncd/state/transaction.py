@@ -67,7 +67,8 @@ class Tx:
     def cluster_of(self, system: str, object: str, ext_id: str) -> int | None:
         """The cluster that a record belongs to, or last belonged to."""
         row = self._db.execute(
-            "SELECT cluster_id FROM binding WHERE system = ? AND object = ? AND ext_id = ? ORDER BY life = 0 DESC, id DESC",
+            "SELECT cluster_id FROM binding WHERE system = ? AND object = ? AND ext_id = ?"
+            " ORDER BY life = 0 DESC, id DESC",
             (system, object, ext_id),
         ).fetchone()
         return None if row is None else int(row[0])
