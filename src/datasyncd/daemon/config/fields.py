@@ -1,0 +1,120 @@
+"""Fields: the types that `[entities.E.fields]` knows.
+
+    email  = { type = "email", max_length = 200 }
+    status = { type = "enum", values = ["lead", "active"], policy = "authority", authority = ["billing"] }
+    sms    = { type = "consent", channel = "sms", authorised = ["prefs"] }
+
+Each type is a struct with the options that go with it, and says which policies suit it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, TypeAlias
+
+import msgspec
+
+from datasyncd.reconcile.rules import Policy
+
+Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, description="a name")]
+"""A text that is not empty."""
+
+Length: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65_536, description="a whole number from 1 to 65536")]
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What all fields have."""
+
+    not_built: ClassVar[tuple[str, ...]] = ("derive", "group")
+    not_built_tags: ClassVar[tuple[str, ...]] = ("money", "json", "country", "language")
+    policies: ClassVar[tuple[Policy, ...]] = (Policy.LATEST, Policy.AUTHORITY, Policy.MANUAL)
+    """The policies that suit the type."""
+
+    policy: Policy = Policy.LATEST
+    authority: tuple[str, ...] = ()
+    """With `policy = "authority"`: the systems whose edits count, in order of rank."""
+    never_clear: bool = False
+    """A blank never replaces a value."""
+    required: bool = False
+    """Every link of the entity must map it."""
+    owner: str = ""
+    """Who answers for the field, for people."""
+    doc: str = ""
+    """What the field means, for people."""
+
+    @property
+    def type(self) -> str:
+        return str(self.__struct_config__.tag)
+
+
+class Text(Field, frozen=True, kw_only=True, tag="text"):
+    max_length: Length | None = None
+    """Most characters; a longer value is invalid."""
+
+
+class Email(Field, frozen=True, kw_only=True, tag="email"):
+    max_length: Length | None = None
+
+
+class Url(Field, frozen=True, kw_only=True, tag="url"):
+    max_length: Length | None = None
+
+
+class Phone(Field, frozen=True, kw_only=True, tag="phone"):
+    region: Name | None = None
+    """The country (ISO 3166) of numbers written without one; if none, such numbers are invalid."""
+
+
+class _Ordered(Field, frozen=True, kw_only=True):
+    policies: ClassVar[tuple[Policy, ...]] = (*Field.policies, Policy.MAX, Policy.MIN, Policy.COUNTER)
+
+
+class Integer(_Ordered, frozen=True, kw_only=True, tag="integer"):
+    pass
+
+
+class Decimal(_Ordered, frozen=True, kw_only=True, tag="decimal"):
+    pass
+
+
+class Date(_Ordered, frozen=True, kw_only=True, tag="date"):
+    pass
+
+
+class DateTime(_Ordered, frozen=True, kw_only=True, tag="datetime"):
+    pass
+
+
+class Boolean(Field, frozen=True, kw_only=True, tag="boolean"):
+    pass
+
+
+class Enum(Field, frozen=True, kw_only=True, tag="enum"):
+    stand_ins: ClassVar[dict[str, object]] = {"values": ()}
+
+    values: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, description="a list of one or more names")]
+
+
+class Set(Field, frozen=True, kw_only=True, tag="set"):
+    """Texts without order."""
+
+    policies: ClassVar[tuple[Policy, ...]] = (Policy.UNION, *Field.policies)
+
+    policy: Policy = Policy.UNION
+    max_length: Length | None = None
+    """Most characters of an element."""
+
+
+class Consent(Field, frozen=True, kw_only=True, tag="consent"):
+    """What a person allowed on one channel, for one purpose."""
+
+    policies: ClassVar[tuple[Policy, ...]] = (Policy.MOST_RESTRICTIVE, Policy.MOST_PERMISSIVE)
+    stand_ins: ClassVar[dict[str, object]] = {"channel": ""}
+
+    policy: Policy = Policy.MOST_RESTRICTIVE
+    channel: Name
+    purpose: Name | None = None
+    authorised: tuple[str, ...] = ()
+    """The systems that may collect an opt-in; none: nobody raises it again after an opt-out."""
+
+
+AnyField: TypeAlias = Text | Email | Url | Phone | Integer | Decimal | Date | DateTime | Boolean | Enum | Set | Consent

@@ -1,0 +1,155 @@
+"""The grammar of the config file: its tables and keys as typed structs. Field types stand in `fields`.
+
+    [daemon]  [systems.S]  [entities.E]  [entities.E.fields]  [links.S.E]
+
+Keys of the language that this version does not build are named in `not_built`, and refused by name. `stand_ins` are
+what stands for required keys that are missing or wrong, so that the rest of the table can be checked all the same.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+import msgspec
+
+from datasyncd.reconcile.rules import OnDelete
+
+from .fields import AnyField, Name
+from .quantities import OFF, Duration, Share
+
+Direction: TypeAlias = Literal["pull", "push", "both"]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One table of the file."""
+
+    not_built: ClassVar[tuple[str, ...]] = ()
+    stand_ins: ClassVar[dict[str, object]] = {}
+
+
+class Daemon(Table, frozen=True, kw_only=True):
+    """`[daemon]`: where it lives and what it listens to."""
+
+    state_dir: Name | None = None
+    """Folder of state.db, control.sock and reports. Default: $STATE_DIRECTORY (systemd), else `var`."""
+    listen: str = "127.0.0.1:8377"
+    """HOST:PORT of the console, webhooks, metrics; "" = none."""
+    secrets: Name | None = None
+    """TOML file with credentials by name, which only its owner may read."""
+
+
+class Archive(Table, frozen=True, kw_only=True):
+    """With `on_delete = "archive"`: the field that is set instead of a delete, and to what."""
+
+    stand_ins: ClassVar[dict[str, object]] = {"field": "", "value": None}
+
+    field: Name
+    value: Any
+    """Of the field's own type; which that is, this table does not know."""
+
+
+class Entity(Table, frozen=True, kw_only=True):
+    """`[entities.E]`: a kind of thing that systems share."""
+
+    stand_ins: ClassVar[dict[str, object]] = {"identify": (), "fields": {}}
+
+    identify: Annotated[
+        tuple[str | tuple[str, ...], ...],
+        msgspec.Meta(min_length=1, description="a list of one or more names of fields"),
+    ]
+    """Match keys in order of trust; a list inside is a compound key."""
+    fields: dict[str, AnyField]
+    on_delete: OnDelete = OnDelete.UNLINK
+    archive: Archive | None = None
+    first_contact: str = "report"
+    """Two records that already exist and differ: newest, report, fill_blanks, or a system's name."""
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """`identify`, with each key as the names of its fields."""
+        return tuple((key,) if isinstance(key, str) else key for key in self.identify)
+
+
+class Mapped(Table, frozen=True, kw_only=True):
+    """One field of a link's `map`, written in full."""
+
+    stand_ins: ClassVar[dict[str, object]] = {"field": ""}
+
+    field: Name
+    """Native name."""
+    direction: Direction | None = None
+    """Default: the link's."""
+    values: dict[str, bool | int | str] | None = None
+    """Native value to canonical one; of several for one canonical value the first is written."""
+    separator: Name | None = None
+    """Of a set that is written as text; "json" for a JSON array."""
+    zone: Name | None = None
+    """Of a datetime that is local time there without saying so, such as "Europe/Berlin". Default: UTC."""
+
+
+class Guard(Table, frozen=True, kw_only=True):
+    """What a link may write in an hour, by class, before a person is asked."""
+
+    create: Share = OFF
+    update: Share = Share(0.5)
+    clear: Share = Share(0.2)
+    delete: Share = Share(0.1)
+    consent: Share = Share(0.1)
+    at_least: Annotated[int, msgspec.Meta(ge=0, le=2**31, description="a whole number of 0 or more")] = 10
+    """Below so many records a class is not held."""
+
+
+class Link(Table, frozen=True, kw_only=True):
+    """`[links.S.E]`: how the system S holds the entity E.
+
+    Without `live`, `every` and `cron` a link runs when somebody asks for it (`sync`), and each minute under `run`.
+    """
+
+    stand_ins: ClassVar[dict[str, object]] = {"object": "", "key": "", "direction": "both", "map": {}}
+
+    object: Name
+    """Table, file, endpoint: what the adapter calls it."""
+    key: Name
+    """Native name of the record's own id."""
+    direction: Direction
+    map: dict[str, Name | Mapped]
+    edited_at: Name | None = None
+    cursor: Name | None = None
+    live: bool = False
+    every: Duration | None = None
+    cron: Name | None = None
+    sweep: Duration | None = None
+    where: str | None = None
+    guard: Guard = Guard()
+    opt_in: Literal["write", "strict"] | None = None
+    """May it raise a consent without a conditional write? Default: over a blank only."""
+
+    @property
+    def mapped(self) -> dict[str, Mapped]:
+        """`map`, with each field written in full and its direction filled in."""
+        mapped = {
+            name: Mapped(field=native) if isinstance(native, str) else native for name, native in self.map.items()
+        }
+        return {
+            name: entry if entry.direction else msgspec.structs.replace(entry, direction=self.direction)
+            for name, entry in mapped.items()
+        }
+
+    def pulls(self, name: str) -> bool:
+        """Edits of this field there count."""
+        return self.mapped[name].direction != "push"
+
+    def pushes(self, name: str) -> bool:
+        """This field is written there."""
+        return self.mapped[name].direction != "pull"
+
+
+class Document(Table, frozen=True, kw_only=True):
+    """The whole file. What is in a system's table depends on its adapter."""
+
+    not_built: ClassVar[tuple[str, ...]] = ("events", "audiences", "purposes", "alerts", "include")
+
+    systems: dict[str, dict[str, Any]] = {}
+    entities: dict[str, Entity] = {}
+    links: dict[str, dict[str, Link]] = {}
+    daemon: Daemon = Daemon()

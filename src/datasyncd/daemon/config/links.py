@@ -1,0 +1,126 @@
+"""Links: whether what `[links.S.E]` says goes together, and whether the names in it exist."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from datasyncd.adapters.translate import Unusable
+from datasyncd.adapters.translate.types import reader
+
+from .expressions import ExpressionInvalid, Where, compile_where
+from .fields import AnyField, Boolean, Consent, DateTime, Enum, Set, Text
+from .grammar import Document, Link, Mapped
+from .known import Known, check_known
+from .lines import KeyPath
+from .problems import Findings, nearest
+from .translation import options_of
+
+CONSENT_WORDS = ("in", "out", "unknown")
+
+
+def check_links(document: Document, known: Known, findings: Findings) -> None:
+    for system, links in document.links.items():
+        check_known(system, known.systems, "system", ("links", system), findings)
+        objects: dict[str, str] = {}
+        for entity, link in links.items():
+            path: KeyPath = ("links", system, entity)
+            if link.object in objects and findings.clean((*path, "object")):
+                first = objects[link.object]
+                text = f'"{link.object}" is linked to {first} already; a record belongs to one entity'
+                findings.error((*path, "object"), text)
+            objects.setdefault(link.object, entity)
+            _check_triggers(link, path, findings)
+            if check_known(entity, known.entities, "entity", path, findings):
+                _check_map(link, entity, path, known, findings)
+                _check_where(link, entity, path, known, findings)
+
+
+def where_of(link: Link, fields: dict[str, AnyField], types: dict[str, str] | None = None) -> Where | None:
+    """The link's `where`, compiled. `types` may name more fields than `fields` has. Raises `ExpressionInvalid`."""
+    if link.where is None:
+        return None
+    names = {**(types or {}), **{name: field.type for name, field in fields.items()}}
+    values = {name: field.values for name, field in fields.items() if isinstance(field, Enum)}
+    return compile_where(link.where, names, values)
+
+
+def _check_triggers(link: Link, path: KeyPath, findings: Findings) -> None:
+    if link.every is not None and link.cron is not None:
+        findings.error((*path, "cron"), "`every` and `cron` exclude each other")
+    if link.cron is not None:
+        from apscheduler.triggers.cron import CronTrigger  # 60 ms, which most configs do not need
+
+        try:
+            CronTrigger.from_crontab(link.cron, timezone="UTC")
+        except (ValueError, TypeError, OverflowError) as error:
+            findings.error(
+                (*path, "cron"), f'expected minute, hour, day, month and weekday, such as "0 2 * * *": {error}'
+            )
+
+
+def _check_map(link: Link, entity: str, path: KeyPath, known: Known, findings: Findings) -> None:
+    fields = known.fields.get(entity, {})
+    path = (*path, "map")
+    if not link.map and findings.clean(path):
+        findings.error(path, "expected one field or more; found an empty table")
+    written: dict[str, str] = {}
+    for name, mapped in link.mapped.items():
+        if not check_known(name, known.entities[entity], "field", (*path, name), findings):
+            continue
+        if link.pushes(name) and mapped.field:
+            if mapped.field in written:
+                text = f'"{mapped.field}" is written by {written[mapped.field]} already'
+                findings.error((*path, name), text)
+            written.setdefault(mapped.field, name)
+        if name in fields:
+            _check_mapped(fields[name], mapped, (*path, name), findings)
+            if findings.clean(("entities", entity, "fields", name)) and findings.clean((*path, name)):
+                _check_readable(fields[name], mapped, (*path, name), findings)
+    for name, field in fields.items():
+        if field.required and name not in link.map and findings.clean((*path, name)):
+            findings.error((*path, name), "missing; the field is required, so each link maps it")
+
+
+def _check_mapped(field: AnyField, mapped: Mapped, path: KeyPath, findings: Findings) -> None:
+    if mapped.separator is not None and not isinstance(field, Set):
+        findings.error((*path, "separator"), f"goes with a set only, and the field is a {field.type}")
+    if mapped.zone is not None:
+        if not isinstance(field, DateTime):
+            findings.error((*path, "zone"), f"goes with a datetime only, and the field is a {field.type}")
+        elif not _is_zone(mapped.zone):
+            findings.error((*path, "zone"), 'expected the name of a time zone, such as "Europe/Berlin"')
+    if mapped.values is None:
+        return
+    if not isinstance(field, Text | Enum | Boolean | Consent):
+        text = f"goes with text, enum, boolean and consent only, and the field is a {field.type}"
+        findings.error((*path, "values"), text)
+        return
+    for native, canonical in mapped.values.items():
+        choices = field.values if isinstance(field, Enum) else CONSENT_WORDS if isinstance(field, Consent) else ()
+        if isinstance(canonical, str) and canonical and choices and canonical not in choices:
+            text = f"expected one of {', '.join(choices)}"
+            findings.error((*path, "values", native), text, nearest(canonical, choices))
+
+
+def _check_readable(field: AnyField, mapped: Mapped, path: KeyPath, findings: Findings) -> None:
+    """What is left is for the translation itself to say."""
+    try:
+        reader(options_of(field, mapped))
+    except Unusable as error:
+        findings.error(path, str(error))
+
+
+def _check_where(link: Link, entity: str, path: KeyPath, known: Known, findings: Findings) -> None:
+    try:
+        # A field whose type is wrong goes with everything here: its own problem is enough.
+        where_of(link, known.fields.get(entity, {}), dict.fromkeys(known.entities[entity], "any"))
+    except ExpressionInvalid as error:
+        findings.error((*path, "where"), error.text, error.nearest)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""Load: the config file as a `Config`, or everything that is wrong with it.
+
+Nothing is asked of any system here, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from datasyncd.adapters import registry
+
+from .credentials import Credentials, read_secrets
+from .entities import check_entity, check_names
+from .grammar import Daemon, Document, Entity, Link
+from .known import known_names
+from .lines import KeyPath, Lines, index
+from .links import check_links
+from .problems import ConfigInvalid, Findings, Problem
+from .systems import FindAdapter, System, read_systems
+from .tables import Reader
+
+PLACES = (Path("config.toml"), Path("/etc/datasyncd/config.toml"))
+"""Where the file is looked for when nobody says where it is."""
+VARIABLE = "DATASYNCD_CONFIG"
+DEFAULT_STATE_DIR = "var"
+
+_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
+
+
+class Home(msgspec.Struct, frozen=True):
+    """`[daemon]`, with everything filled in: where the daemon lives."""
+
+    file: Path
+    state_dir: Path
+    listen: tuple[str, int] | None
+    """Host and port."""
+    secrets: Path | None
+
+
+class Config(msgspec.Struct, frozen=True):
+    """A config without errors. Its text leaves the content out: it holds secrets."""
+
+    home: Home
+    systems: dict[str, System]
+    entities: dict[str, Entity]
+    links: dict[str, dict[str, Link]]
+    """By system and entity, the systems in the order in which they are declared."""
+    lines: Lines
+
+    def __repr__(self) -> str:
+        return f"Config({str(self.home.file)!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("file", str(self.home.file))]
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths are relative to."""
+        return self.home.file.parent
+
+    def links_of(self, entity: str) -> dict[str, Link]:
+        """The links of an entity by system."""
+        return {system: links[entity] for system, links in self.links.items() if entity in links}
+
+    def findings(self) -> Findings:
+        """A place for what is found wrong later, with the lines of this file."""
+        return Findings(str(self.home.file), self.lines)
+
+
+def find(option: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The config file: `--config`, $DATASYNCD_CONFIG, or the first of `PLACES` that exists.
+
+    Raises `ConfigInvalid` when there is none; whether a file that was named exists is for `load` to say.
+    """
+    if option is not None:
+        return option
+    if named := environ.get(VARIABLE):
+        return Path(named)
+    for place in PLACES:
+        if place.is_file():
+            return place
+    looked = " and ".join(str(place) for place in PLACES)
+    text = f"no such file, and none in {looked}; name one with --config or ${VARIABLE}, or make one: datasyncd init"
+    raise ConfigInvalid([Problem(file=str(PLACES[0]), line=None, key="", text=text)])
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ, adapter: FindAdapter = registry.find) -> Config:
+    """Read and check the file. Raises `ConfigInvalid` with all that is wrong, in the order of the file."""
+    raw, lines = _decode(path)
+    findings = Findings(str(path), lines)
+    document: Document = Reader(findings).read(Document, raw, ())
+    home = _home(path, document.daemon, findings, environ)
+    secrets = read_secrets(home.secrets, findings) if home.secrets else {}
+    systems = read_systems(document.systems, Credentials(environ, secrets), findings, adapter)
+    known = known_names(raw, document)
+    for table in ("systems", "entities", "links"):
+        if not raw.get(table) and findings.clean((table,)):
+            findings.error((table,), f"missing; expected [{table}.{'SYSTEM.ENTITY' if table == 'links' else 'NAME'}]")
+    check_names(known, findings)
+    for name, entity in document.entities.items():
+        check_entity(name, entity, known, findings)
+    check_links(document, known, findings)
+    if problems := findings.in_order():
+        raise ConfigInvalid(problems)
+    links = {system: document.links[system] for system in systems if system in document.links}
+    return Config(home, systems, document.entities, links, lines)
+
+
+def load_home(path: Path, environ: Mapping[str, str] = os.environ) -> Home:
+    """`[daemon]` alone: enough to find a running daemon, whatever the rest of the file says.
+
+    Needs no credentials and imports no adapter. Raises `ConfigInvalid`.
+    """
+    raw, lines = _decode(path)
+    findings = Findings(str(path), lines)
+    daemon = Reader(findings).read(Daemon, raw.get("daemon", {}), ("daemon",))
+    home = _home(path, daemon if isinstance(daemon, Daemon) else Daemon(), findings, environ)
+    if problems := findings.in_order():
+        raise ConfigInvalid(problems)
+    return home
+
+
+def _home(path: Path, daemon: Daemon, findings: Findings, environ: Mapping[str, str]) -> Home:
+    base = path.absolute().parent
+    if daemon.state_dir is not None:
+        state_dir = base / daemon.state_dir
+    elif given := environ.get("STATE_DIRECTORY"):
+        state_dir = Path(given.split(":")[0])  # systemd.exec(5): several are separated by colons
+    else:
+        state_dir = base / DEFAULT_STATE_DIR
+    return Home(
+        file=path.absolute(),
+        state_dir=state_dir,
+        listen=_listen(daemon.listen, findings),
+        secrets=base / daemon.secrets if daemon.secrets else None,
+    )
+
+
+def _listen(text: str, findings: Findings) -> tuple[str, int] | None:
+    if not text:
+        return None
+    match = _LISTEN.fullmatch(text)
+    if match is None or int(match[3]) > 65_535:
+        path: KeyPath = ("daemon", "listen")
+        findings.error(path, 'expected HOST:PORT, such as "127.0.0.1:8377", or "" for none')
+        return None
+    return match[1] or match[2], int(match[3])
+
+
+def _decode(path: Path) -> tuple[dict[str, Any], Lines]:
+    """The tables of the file and their lines. Raises `ConfigInvalid`."""
+    line: int | None = None
+    try:
+        source = path.read_bytes().decode("utf-8")
+        raw: dict[str, Any] = msgspec.toml.decode(source)
+        return raw, index(source)
+    except OSError as error:
+        text = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        text = "not UTF-8 text"
+    except RecursionError:
+        text = "lists or tables too deep within each other"
+    except ValueError as error:
+        found = re.search(r" \(at line ([0-9]+), column [0-9]+\)", str(error))
+        line = int(found[1]) if found else None
+        text = "not TOML: " + (str(error).replace(found.group(), "") if found else str(error))
+    raise ConfigInvalid([Problem(file=str(path), line=line, key="", text=text)])
