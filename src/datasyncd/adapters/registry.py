@@ -1,0 +1,98 @@
+"""The registry of adapters: which kinds of system there are, and where the code of each stands.
+
+A *kind* is what a config names with `adapter = "..."`. Some are built in; others come from installed packages that
+declare the entry point `datasyncd.adapters`, each pointing to an `AdapterKind`. Nothing of a kind is imported before
+it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, resources
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import msgspec
+
+from .contract import Adapter, Context
+
+GROUP = "datasyncd.adapters"
+"""Name of the entry points by which other packages add kinds."""
+
+_BUILT_IN = {
+    "sqlite": "datasyncd.adapters.sqlite.adapter",
+}
+"""Name of a kind -> module that holds it as `KIND`."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `manifest.toml` in an adapter's folder says to people who choose one."""
+
+    name: str
+    title: str
+    serves: tuple[str, ...]
+    """Rows of the mission that it serves: `sources`, `destinations`, ..."""
+    summary: str
+
+
+@dataclass(frozen=True)
+class AdapterKind:
+    """One kind of system: its options and how it is opened."""
+
+    name: str
+    options: type[msgspec.Struct]
+    """What a config says of a system of this kind beside `adapter`; unknown keys are errors."""
+    open: Callable[[Context, Any], Adapter]
+    """Make an adapter from its context and its options. Does not touch the system yet."""
+    text_only: bool
+    """Every value is text, as in CSV; blank is the empty text."""
+    manifest: Manifest
+
+
+class UnknownAdapter(KeyError):
+    """No kind has this name; `nearest` is the one that may have been meant."""
+
+    def __init__(self, name: str, nearest: str | None) -> None:
+        super().__init__(name)
+        self.name = name
+        self.nearest = nearest
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {self.nearest!r}?" if self.nearest else ""
+        return f"there is no adapter {self.name!r}{hint}"
+
+
+def names() -> list[str]:
+    """Names of all kinds, sorted."""
+    return sorted({*_BUILT_IN, *_from_packages()})
+
+
+def find(name: str) -> AdapterKind:
+    """The kind of this name. Raises `UnknownAdapter`; a name that is built in is never taken by a package."""
+    if module := _BUILT_IN.get(name):
+        kind: AdapterKind = import_module(module).KIND
+        return kind
+    installed = _from_packages()
+    if name not in installed:
+        raise UnknownAdapter(name, _nearest(name, {*_BUILT_IN, *installed}))
+    loaded = installed[name].load()
+    if not isinstance(loaded, AdapterKind):
+        raise TypeError(f"the entry point {name!r} of {GROUP} is no AdapterKind but {type(loaded).__name__}")
+    return loaded
+
+
+def manifest_of(package: str) -> Manifest:
+    """Read the `manifest.toml` that lies in a package's folder."""
+    text = resources.files(package).joinpath("manifest.toml").read_bytes()
+    return msgspec.toml.decode(text, type=Manifest)
+
+
+def _from_packages() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _nearest(name: str, among: set[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, sorted(among), n=1)), None)

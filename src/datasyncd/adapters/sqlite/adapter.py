@@ -1,0 +1,177 @@
+"""The SQLite adapter: the contract, over one database file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from datasyncd.adapters.contract import (
+    Capabilities,
+    Condition,
+    Context,
+    Cursor,
+    Deletions,
+    Gone,
+    Hint,
+    Key,
+    Malformed,
+    Native,
+    ObjectSpec,
+    Outcome,
+    Page,
+    Record,
+    Schema,
+    VersionOrder,
+    Write,
+)
+from datasyncd.adapters.errors import NotFound
+from datasyncd.adapters.files.watch import Watches
+from datasyncd.adapters.registry import AdapterKind, manifest_of
+
+from . import reading
+from .database import Database
+from .mark import highest, mark_of, position
+from .selection import Selection
+from .table import check, table_of
+from .writing import push
+
+
+class SqliteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of a system with `adapter = "sqlite"`."""
+
+    path: str
+    """The database file, relative to the config's folder. It is never created."""
+    busy_s: float = 5.0
+    """How long to wait in all for a lock that somebody else holds, in seconds; then the call is tried again later."""
+
+
+class SqliteAdapter:
+    """Tables of one SQLite file."""
+
+    def __init__(self, context: Context, options: SqliteOptions) -> None:
+        self._context = context
+        self._database = Database(context.system, context.base / options.path, options.busy_s)
+        self._selections = {name: Selection(spec) for name, spec in context.objects.items()}
+        self._watches = Watches()
+
+    def capabilities(self, object: str) -> Capabilities:
+        """Everything that a transaction can promise. Whether keys are made here is in the schema."""
+        return Capabilities(
+            condition=Condition.ENFORCED,
+            version_order=VersionOrder.DIGEST,
+            returns_image=True,
+            late_s=0.0,
+            search_lag_s=0.0,
+            pull_is_reading=True,
+            deletions=Deletions.ABSENCE,
+            incremental=self._spec(object).cursor is not None,
+            watches=True,
+        )
+
+    async def describe(self, object: str) -> Schema:
+        """The columns as they are declared. Raises `Unsupported` if the key does not tell rows apart."""
+        table = await self._database.run(table_of, object)
+        spec = self._context.objects.get(object)
+        if spec is not None:
+            check(table, spec.key, spec.columns)
+        return table.schema(spec.key if spec is not None else None)
+
+    async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
+        """All rows by their keys, or those whose cursor column is `since` or later; each page is read anew."""
+        spec = self._spec(object)
+        mark = mark_of(since, spec.cursor)
+        if spec.cursor is None or mark is None:
+            pages = self._everything(spec)
+        else:
+            pages = self._since(spec, spec.cursor, mark)
+        async for page in pages:
+            yield page
+
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+        """Rows by key, read in one go a thousand."""
+        spec = self._spec(object)
+        answers: list[Record | Gone | Malformed] = []
+        for start in range(0, len(keys), reading.PAGE):
+            part = keys[start : start + reading.PAGE]
+            answers += await self._database.run(reading.by_key, spec, self._selections[object], part)
+        return answers
+
+    async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
+        """Rows by a value; texts with an @ are compared without the case of ASCII letters."""
+        return await self._database.run(reading.by_value, self._spec(object), self._selections[object], field, values)
+
+    async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Apply the writes in one transaction; see `writing.push`."""
+        if not writes:
+            return []
+        spec, selection = self._spec(object), self._selections[object]
+        return await self._database.run(push, spec, selection, writes, self._database.is_still_there)
+
+    async def watch(self, object: str) -> AsyncIterator[Hint]:
+        """A hint after each burst of commits to the file, by whomever."""
+        path = Path(self._database.path)
+        names = [path.name + ending for ending in ("", "-wal", "-journal")]
+        async for _ in self._watches.changes(path.parent, names):
+            yield Hint()
+
+    async def aclose(self) -> None:
+        """Close the file and end all watches; a call that runs is cut short."""
+        self._watches.close()
+        await self._database.aclose()
+
+    async def _everything(self, spec: ObjectSpec) -> AsyncIterator[Page]:
+        selection = self._selections[spec.object]
+        asked = self._context.begin()
+        start = await self._database.run(reading.start, spec, selection)
+        mark = highest(start.newest, asked.at)
+        malformed = list(start.malformed)
+        known: set[Key] | None = None if start.keys_are_told_apart else set()
+        whole = True
+        sql: str = selection.first
+        values: list[Native] = []
+        while True:
+            began = self._context.begin()
+            batch = await self._database.run(reading.page, spec, sql, values)
+            if known is not None:
+                batch = reading.without_known(batch, known, spec)
+            malformed += batch.malformed
+            whole = whole and all(row.key is not None for row in malformed)
+            page = Page(batch.records, began, malformed=malformed)
+            if batch.last is None:
+                page.cursor = position(spec.cursor, mark)
+                page.complete = whole
+                yield page
+                return
+            yield page
+            sql, values, malformed = selection.after, [batch.last[0]], []
+
+    async def _since(self, spec: ObjectSpec, column: str, mark: Native) -> AsyncIterator[Page]:
+        selection = self._selections[spec.object]
+        sql, values = selection.since, [mark]
+        while True:
+            began = self._context.begin()
+            batch = await self._database.run(reading.page, spec, sql, values)
+            newest = highest((record.fields[column] for record in reversed(batch.records)), began.at)
+            mark = mark if newest is None else newest
+            yield Page(batch.records, began, position(column, mark), malformed=batch.malformed)
+            if batch.last is None:
+                return
+            last = dict(zip(spec.columns, batch.last, strict=True))
+            sql, values = selection.since_after, [last[column], last[spec.key]]
+
+    def _spec(self, object: str) -> ObjectSpec:
+        try:
+            return self._context.objects[object]
+        except KeyError:
+            raise NotFound(f"{self._context.system}: no link uses the table {object!r}") from None
+
+
+KIND = AdapterKind(
+    name="sqlite",
+    options=SqliteOptions,
+    open=SqliteAdapter,
+    text_only=False,
+    manifest=manifest_of(__package__),
+)

@@ -1,0 +1,78 @@
+"""Writing: the transaction around a batch of writes, and what is known of it when it fails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from datasyncd.adapters.contract import ObjectSpec, Outcome, Rejected, Unknown, Write
+
+from .batch import Batch, Undone
+from .connection import Outdated
+from .selection import Selection
+from .trouble import is_lock
+
+
+def push(
+    connection: sqlite3.Connection,
+    spec: ObjectSpec,
+    selection: Selection,
+    writes: Sequence[Write],
+    still_there: Callable[[], bool],
+) -> list[Outcome]:
+    """Apply a batch of writes; one outcome each.
+
+    On crash: all of the batch or none of it; SQLite's journal decides at the next opening. If the file was replaced
+    while the batch was committed, or the commit failed in a way that proves nothing, every write is `Unknown`.
+    """
+    refused: dict[int, Outcome] = {}
+    singly = False
+    while True:
+        try:
+            return _transaction(Batch(connection, spec, selection, writes, refused), singly, still_there)
+        except Undone as undone:
+            singly = True
+            if undone.index is not None:
+                refused[undone.index] = undone.outcome
+        except sqlite3.IntegrityError as error:  # of the commit: a foreign key that is checked only there
+            if len(writes) == 1:
+                return [Rejected(str(error))]
+            return _each_alone(connection, spec, selection, writes, still_there)
+
+
+def _transaction(batch: Batch, singly: bool, still_there: Callable[[], bool]) -> list[Outcome]:
+    connection = batch.connection
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes = batch.apply(singly)
+        if not still_there():
+            raise Outdated
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if is_lock(error) or isinstance(error, sqlite3.IntegrityError):
+                raise
+            return [Unknown(f"the commit failed: {error.sqlite_errorname}")] * len(outcomes)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    return outcomes if still_there() else [Unknown("the file was replaced meanwhile")] * len(outcomes)
+
+
+def _each_alone(
+    connection: sqlite3.Connection,
+    spec: ObjectSpec,
+    selection: Selection,
+    writes: Sequence[Write],
+    still_there: Callable[[], bool],
+) -> list[Outcome]:
+    """A transaction a write. Once one was committed, the call no longer fails as a whole."""
+    outcomes: list[Outcome] = []
+    for write in writes:
+        try:
+            outcomes += push(connection, spec, selection, [write], still_there)
+        except (sqlite3.Error, Outdated):
+            if not outcomes:
+                raise
+            outcomes.append(Unknown("the database failed in the middle of the batch"))
+    return outcomes
