@@ -63,7 +63,7 @@ def _check_identify(name: str, entity: Entity, known: Known, findings: Findings)
             if check_known(part, known.entities[name], "field", (*path, place), findings):
                 field = entity.fields.get(part)
                 if isinstance(field, Consent | Set):
-                    findings.error((*path, place), f'"{part}" is a {field.type}, which identifies nothing')
+                    findings.error((*path, place), f'"{part}" is of type {field.type}, which identifies nothing')
 
 
 def _check_archive(name: str, entity: Entity, known: Known, findings: Findings) -> None:

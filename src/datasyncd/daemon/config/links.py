@@ -83,16 +83,16 @@ def _check_map(link: Link, entity: str, path: KeyPath, known: Known, findings: F
 
 def _check_mapped(field: AnyField, mapped: Mapped, path: KeyPath, findings: Findings) -> None:
     if mapped.separator is not None and not isinstance(field, Set):
-        findings.error((*path, "separator"), f"goes with a set only, and the field is a {field.type}")
+        findings.error((*path, "separator"), f'goes with type "set" only, not "{field.type}"')
     if mapped.zone is not None:
         if not isinstance(field, DateTime):
-            findings.error((*path, "zone"), f"goes with a datetime only, and the field is a {field.type}")
+            findings.error((*path, "zone"), f'goes with type "datetime" only, not "{field.type}"')
         elif not _is_zone(mapped.zone):
             findings.error((*path, "zone"), 'expected the name of a time zone, such as "Europe/Berlin"')
     if mapped.values is None:
         return
     if not isinstance(field, Text | Enum | Boolean | Consent):
-        text = f"goes with text, enum, boolean and consent only, and the field is a {field.type}"
+        text = f'goes with text, enum, boolean and consent only, not "{field.type}"'
         findings.error((*path, "values"), text)
         return
     for native, canonical in mapped.values.items():
