@@ -50,7 +50,7 @@ class Credentials:
             places = f"$CREDENTIALS_DIRECTORY/{name}, ${variable} and the secrets file"
             findings.error(path, f'no credential "{name}" in {places}', nearest(name, self._secrets))
             return ""
-        if not secret:
+        if not secret and findings.clean(path):
             findings.error(path, f'the credential "{name}" is empty')
         return secret
 
