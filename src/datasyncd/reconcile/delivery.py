@@ -111,7 +111,7 @@ def creatable(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerpr
     if stopped is not None and stopped == fp(cluster.contexts(link.pushes)):
         return False
     regs = cluster.regs
-    if link.key_field is not None:
+    if link.key_field is not None and not link.assigns_key:
         reg = regs.get(link.key_field)
         if resolve(cluster, reg, entity.fields[link.key_field], entity).value is None:
             return False

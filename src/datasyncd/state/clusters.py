@@ -131,6 +131,19 @@ class Clusters:
         )
         return [row[0] for row in rows]
 
+    def with_open_attempts(self) -> list[int]:
+        """Clusters with a write that was under way when the process ended."""
+        rows = self._db.execute("SELECT DISTINCT cluster_id FROM attempt WHERE status = 'open' ORDER BY 1")
+        return [row[0] for row in rows]
+
+    def ids(self, entity: str, after: int, limit: int) -> list[int]:
+        """Ids of clusters that are not dead, in order."""
+        rows = self._db.execute(
+            "SELECT id FROM cluster WHERE entity = ? AND id > ? AND state <> 'dead' ORDER BY id LIMIT ?",
+            (entity, after, limit),
+        )
+        return [row[0] for row in rows]
+
     def missing(self, system: str, object: str, seen: Iterable[int]) -> list[tuple[int, int, str]]:
         """Live bindings that are not among `seen`: (binding, cluster, ext_id)."""
         known = seen if isinstance(seen, (set, frozenset)) else set(seen)

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+PATIENCE = 8
+"""Readings in vain after which a hint no longer keeps a `sync` from ending."""
+
 
 class Dirty(msgspec.Struct, frozen=True):
     """A hint: this record may have changed."""
@@ -75,6 +78,13 @@ class Readings:
             " last_success_at = max(last_success_at, excluded.last_success_at)",
             (system, object, position, complete_at, success_at),
         )
+
+    def fresh(self, system: str, object: str) -> bool:
+        """Whether a record waits to be read that was not read in vain before."""
+        row = self._db.execute(
+            "SELECT 1 FROM dirty WHERE system = ? AND object = ? AND tries < ? LIMIT 1", (system, object, PATIENCE)
+        ).fetchone()
+        return row is not None
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Dirty records by system and object."""

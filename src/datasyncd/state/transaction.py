@@ -64,6 +64,9 @@ class Tx:
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
 
+    def set_meta(self, name: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
     def cluster_of(self, system: str, object: str, ext_id: str) -> int | None:
         """The cluster that a record belongs to, or last belonged to."""
         row = self._db.execute(

@@ -1,0 +1,162 @@
+"""Cycle: pull what every system says, read what was hinted, deliver what is owed. `sync` is cycles until
+nothing is left to do.
+
+A system that is out of reach does not stop the others: its link fails alone, and its writes wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import anyio
+import msgspec
+import stamina
+
+from datasyncd.adapters.errors import AdapterError, Transient, Unreachable
+from datasyncd.state.store import Store
+from datasyncd.state.transaction import Tx
+
+from .engine import Engine
+from .link import Counts, Link
+from .puller import pull, read_dirty
+from .pusher import Delivery
+
+Progress = Callable[[str, int, int], None]
+"""Called with a link's name, and the records read and written since the last call."""
+
+MAX_CYCLES = 50
+LONGEST_WAIT_S = 30.0
+
+
+class SyncResult(msgspec.Struct):
+    """What `sync` did; the keys are part of the interface."""
+
+    cycles: int = 0
+    read: dict[str, int] = {}
+    written: dict[str, dict[str, int]] = {}
+    echoes: int = 0
+    conflicts: int = 0
+    """Open conflicts now."""
+    quarantined: int = 0
+    held: int = 0
+    """Held sets that wait for an approval."""
+    seconds: float = 0.0
+    failed: dict[str, str] = {}
+    """Links that could not be read or written, and why."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 done; 1 something needs a person; 75 a system was out of reach."""
+        if self.failed:
+            return 75
+        return 1 if self.conflicts or self.quarantined or self.held else 0
+
+
+async def pull_link(engine: Engine, link: Link, progress: Progress | None = None) -> Counts:
+    """Pull one link and read its hints. Raises the adapter's errors; what may pass is tried again first."""
+    counts = Counts()
+    async for attempt in stamina.retry_context(on=_may_pass, attempts=4, timeout=20.0):
+        with attempt:
+            note = None if progress is None else lambda read: progress(link.name, read, 0)
+            pulled = await pull(link, engine.store, engine.begin, note)
+            counts = pulled.counts
+    counts.add(await read_dirty(link, engine.store, engine.begin))
+    return counts
+
+
+async def push_link(engine: Engine, link: Link, *, pulled: bool, progress: Progress | None = None) -> Counts:
+    """Deliver what one link is owed. Raises the adapter's errors."""
+    note = None if progress is None else lambda written: progress(link.name, 0, written)
+    return await Delivery(link, engine.store, engine.begin, pulled).run(note)
+
+
+async def sync(
+    engine: Engine,
+    *,
+    link: str | None = None,
+    full: bool = False,
+    progress: Progress | None = None,
+) -> SyncResult:
+    """Cycles until nothing is left to do. `link`: pull only this one ("system.entity"); `full`: everything."""
+    started = time.monotonic()
+    result = SyncResult()
+    for _ in range(MAX_CYCLES):
+        await engine.attach()
+        chosen = [known for known in _pull_order(engine.links.values()) if link in (None, known.name)]
+        if full and not result.cycles:
+            for known in chosen:
+                known.wants_full = True
+        result.cycles += 1
+        done = await _one_cycle(engine, chosen, result, progress)
+        waits = await engine.store.transact(lambda tx: _open_work(tx, engine, result.failed))
+        if waits is None and not done:
+            break
+        if waits is not None and waits > 0:
+            await anyio.sleep(min(waits, LONGEST_WAIT_S))
+    for key, error in engine.detached.items():
+        result.failed[".".join(key)] = str(error)
+    await engine.store.transact(lambda tx: _needs_a_person(tx, result))
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
+
+
+async def _one_cycle(engine: Engine, chosen: list[Link], result: SyncResult, progress: Progress | None) -> bool:
+    """One cycle; True when it changed or wrote anything, so that another one may find more to do."""
+    changed = False
+    for link in chosen:
+        try:
+            counts = await pull_link(engine, link, progress)
+        except AdapterError as error:
+            result.failed[link.name] = str(error)
+            continue
+        result.failed.pop(link.name, None)
+        result.read[link.system] = result.read.get(link.system, 0) + (counts.read if result.cycles == 1 else 0)
+        result.echoes += counts.echoes
+        changed = changed or bool(counts.changed)
+    for link in engine.links.values():
+        if link.name in result.failed:
+            continue
+        try:
+            counts = await push_link(engine, link, pulled=link in chosen, progress=progress)
+        except AdapterError as error:
+            result.failed[link.name] = str(error)
+            continue
+        written = result.written.setdefault(link.system, {"create": 0, "update": 0, "delete": 0})
+        for name, n in (("create", counts.created), ("update", counts.updated), ("delete", counts.deleted)):
+            written[name] += n
+            changed = changed or bool(n)
+    return changed
+
+
+def _pull_order(links: Iterable[Link]) -> list[Link]:
+    """Sources first: a link that only receives is pulled when all clusters are known."""
+    return sorted(links, key=lambda link: not link.rule.pulls)
+
+
+def _open_work(tx: Tx, engine: Engine, failed: dict[str, str]) -> float | None:
+    """Seconds until something is due again; None: nothing is left that waiting would help."""
+    soonest: float | None = None
+    for link in engine.links.values():
+        if link.name in failed:
+            continue
+        if tx.readings.fresh(link.system, link.object):
+            return 0.0
+        due = tx.outbox.next_due(link.system, link.rule.entity)
+        if due is not None:
+            seconds = max(0.0, (due - tx.at) / 1_000_000)
+            soonest = seconds if soonest is None else min(soonest, seconds)
+    return soonest
+
+
+def _needs_a_person(tx: Tx, result: SyncResult) -> None:
+    result.conflicts = sum(n for (_kind, state), n in tx.records.report_counts().items() if state == "open")
+    result.quarantined = sum(tx.records.quarantine_counts().values())
+    result.held = len(tx.guards.all())
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, Transient) and not isinstance(error, Unreachable)
+
+
+__all__ = ["Store", "SyncResult", "pull_link", "push_link", "sync"]

@@ -1,0 +1,213 @@
+"""Engine: a config brought to life: state, rules, adapters and links.
+
+A link whose system cannot be reached is *detached*: its edits wait in the outbox, and attaching is tried
+again before each of its cycles. The others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from hashlib import blake2b
+
+import anyio
+import msgspec
+
+from datasyncd.adapters.contract import Adapter, Context, Moment
+from datasyncd.adapters.errors import AdapterError, NotFound
+from datasyncd.adapters.registry import AdapterKind
+from datasyncd.adapters.translate import Translation, match_text
+from datasyncd.reconcile.cluster import AttemptStatus
+from datasyncd.reconcile.effects import Effects
+from datasyncd.reconcile.finish import finish
+from datasyncd.reconcile.rules import EntityRule, FieldNumber, LinkRule, Value
+from datasyncd.state.store import SqliteStore, Store
+from datasyncd.state.transaction import Tx
+
+from .clock import Clock
+from .config.compile import compile_rules, mapped_fields, objects_of
+from .config.load import Config
+from .link import Link
+
+STATE_FILE = "state.db"
+RESCAN_BATCH = 1_000
+
+
+class Engine:
+    """All that a running daemon or a command works with."""
+
+    def __init__(self, config: Config, store: Store, clock: Clock) -> None:
+        self.config = config
+        self.store = store
+        self.clock = clock
+        self.rules: dict[str, EntityRule] = {}
+        self.adapters: dict[str, Adapter] = {}
+        self.links: dict[tuple[str, str], Link] = {}
+        """Attached links by system and entity, in the order of the config."""
+        self.detached: dict[tuple[str, str], AdapterError] = {}
+        self._kinds: dict[str, AdapterKind] = {}
+        self._numbers: dict[tuple[str, str], FieldNumber] = {}
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, config: Config, command: str) -> AsyncIterator[Engine]:
+        """Open state and adapters; systems that cannot be reached leave their links detached.
+
+        Raises `StateLocked`, `StateNewer`, `DamagedState`.
+        """
+        clock = Clock()
+        store = await SqliteStore.open(config.home.state_dir / STATE_FILE, clock.now)
+        clock.start_after(store.clock)
+        engine = cls(config, store, clock)
+        try:
+            await engine.start(command)
+            await engine.attach()
+            yield engine
+        finally:
+            for adapter in engine.adapters.values():
+                with contextlib.suppress(AdapterError):
+                    await adapter.aclose()
+            await store.aclose()
+
+    def begin(self) -> Moment:
+        """The moment at which a reading begins."""
+        return Moment(self.store.sequence, self.clock.now())
+
+    async def start(self, command: str) -> None:
+        """Number the fields, compile the rules, and take up what a crash left behind."""
+        config = self.config
+        digest = blake2b(await anyio.Path(config.home.file).read_bytes(), digest_size=8).digest()
+        names = [(entity, field) for entity, known in config.entities.items() for field in known.fields]
+
+        def step(tx: Tx) -> dict[tuple[str, str], FieldNumber]:
+            tx.start_run(command, digest)
+            recover(tx)
+            return {name: tx.field_number(*name) for name in names}
+
+        self._numbers = await self.store.transact(step)
+        self._open_adapters()
+        promised = {
+            (system, entity): msgspec.structs.replace(self.adapters[system].capabilities(link.object), assigns_key=True)
+            for system, links in config.links.items()
+            for entity, link in links.items()
+        }
+        self.rules = compile_rules(config, lambda entity, field: self._numbers[entity, field], promised)
+        for name, rule in self.rules.items():
+            self.rules[name] = msgspec.structs.replace(rule, match_text=match_text, links=dict(rule.links))
+        self.detached = {key: NotFound(f"{key[0]}: not looked at yet") for key in promised}
+
+    def _open_adapters(self) -> None:
+        for name, system in self.config.systems.items():
+            kind = self._kinds[name] = system.adapter
+            context = Context(name, self.config.base, self.begin, objects_of(self.config, name))
+            self.adapters[name] = kind.open(context, system.options)
+
+    async def attach(self) -> None:
+        """Look at the systems of all detached links, and bring their clusters up to date with their rules."""
+        for key in list(self.detached):
+            await self.attach_one(key)
+        if not self.detached:
+            await self.rescan_changed()
+
+    async def attach_one(self, key: tuple[str, str]) -> Link | None:
+        """Attach one link, if its system answers and its map fits; None: the reason is in `detached`."""
+        system, entity = key
+        link = self.config.links[system][entity]
+        adapter = self.adapters[system]
+        try:
+            schema = await adapter.describe(link.object)
+            fields = mapped_fields(self.config, system, entity, lambda e, f: self._numbers[e, f])
+            translation = Translation(fields, schema, edited_at=link.edited_at, text_only=self._kinds[system].text_only)
+            problems = translation.problems()
+            if problems:
+                raise NotFound(f"{system}: {'; '.join(problems)}")
+        except AdapterError as error:
+            self.detached[key] = error
+            return None
+        rules = self.rules[entity]
+        exact = all(translation.identity(field.number) for field in fields)
+        rule = msgspec.structs.replace(
+            rules.links[system],
+            assigns_key=schema.key_assigned,
+            stored=None if exact else _stored(translation),
+        )
+        _links(rules)[system] = rule
+        spec = objects_of(self.config, system)[link.object]
+        self.links[key] = Link(rule, rules, adapter, translation, spec)
+        self.detached.pop(key, None)
+        order = [(s, e) for s, known in self.config.links.items() for e in known]
+        self.links = {known: self.links[known] for known in order if known in self.links}
+        return self.links[key]
+
+    async def rescan_changed(self) -> None:
+        """When the rules of an entity are not what they were at the last run: see anew what each cluster is owed."""
+        for name, rules in self.rules.items():
+            digest = _rules_digest(rules)
+            meta = f"rules:{name}"
+            if await self.store.transact(lambda tx, meta=meta: tx.meta(meta)) == digest:
+                continue
+            after = 0
+            while True:
+                after = await self.store.transact(
+                    lambda tx, name=name, after=after: _rescan(tx, self.store, self.rules[name], after)
+                )
+                if not after:
+                    break
+            await self.store.transact(lambda tx, meta=meta, digest=digest: tx.set_meta(meta, digest))
+
+
+def recover(tx: Tx) -> None:
+    """What a crash left `open` is of unknown outcome: its records are read before anything else happens."""
+    clusters = tx.clusters.load(tx.clusters.with_open_attempts())
+    for cluster in clusters.values():
+        for attempt in cluster.attempts:
+            if attempt.status != AttemptStatus.OPEN:
+                continue
+            attempt.status = AttemptStatus.UNKNOWN
+            attempt.gave_up_at = tx.at
+            cluster.marked = [*cluster.marked, attempt.id]
+            for binding in cluster.bindings:
+                if binding.id == attempt.binding_id:
+                    binding.epoch = tx.stamp
+                    binding.changed = True
+                    tx.readings.hint(binding.system, binding.object, [binding.ext_id], tx.stamp, tx.at)
+    if clusters:
+        tx.clusters.save(clusters.values(), tx.stamp)
+
+
+def _rescan(tx: Tx, store: Store, rules: EntityRule, after: int) -> int:
+    """One batch of clusters; returns the last id, or 0 at the end."""
+    ids = tx.clusters.ids(rules.name, after, RESCAN_BATCH)
+    effects: Effects = tx.effects("config")
+    clusters = tx.clusters.load(ids)
+    for cluster in clusters.values():
+        cluster.rescan = True
+        finish(cluster, rules, store.fingerprints, effects)
+    tx.clusters.save(clusters.values(), tx.stamp)
+    tx.records.write(effects, tx.run)
+    return ids[-1] if ids else 0
+
+
+def _stored(translation: Translation) -> object:
+    def stored(number: FieldNumber, value: Value) -> Value:
+        return translation.stored(number, value)
+
+    return stored
+
+
+def _links(rules: EntityRule) -> dict[str, LinkRule]:
+    links: Mapping[str, LinkRule] = rules.links
+    assert isinstance(links, dict)
+    return links
+
+
+def _rules_digest(rules: EntityRule) -> bytes:
+    """Eight bytes that change when other systems, fields or conditions may be owed something."""
+    parts = [
+        rules.name,
+        [(system, link.mapping_digest, link.opt_in, link.assigns_key) for system, link in rules.links.items()],
+        [(f.number, f.policy, f.authority, f.authorised) for f in rules.fields.values()],
+        rules.on_delete,
+        rules.identify,
+    ]
+    return blake2b(msgspec.msgpack.encode(parts), digest_size=8).digest()

@@ -1,0 +1,347 @@
+"""Intake: the step that takes readings into the state: observe, identify, finish, commit.
+
+One transaction a page. What may not be trusted is thrown away and leaves a hint, so that it is read again:
+a reading that overlaps a write, began before the last one that was taken, or is older than one already seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from datasyncd.adapters.contract import Gone, Malformed, Moment, Record
+from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, ClusterBody, ClusterState
+from datasyncd.reconcile.effects import Effects, Entry, Quarantined
+from datasyncd.reconcile.fingerprint import Fingerprinter
+from datasyncd.reconcile.finish import finish
+from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of_values
+from datasyncd.reconcile.observe import Observer, Reading
+from datasyncd.state.clusters import Head
+from datasyncd.state.transaction import Tx
+
+from .link import Link
+
+
+class Taken(msgspec.Struct):
+    """What became of the records of one page."""
+
+    read: int = 0
+    changed: int = 0
+    """Clusters that were made or changed."""
+    echoes: int = 0
+    thrown: int = 0
+    """Not trusted now; read again later."""
+    seen: set[int] = set()
+    """Bindings whose record is there."""
+    unsettled: bool = False
+    """Some record is of unknown identity."""
+    missing: list[str] = []
+    """Bound records that a reading by key did not find."""
+
+
+class Intake:
+    """One page or batch of readings of one link, in one transaction."""
+
+    def __init__(self, tx: Tx, link: Link, fp: Fingerprinter, began: Moment, cause: str, *, by_id: bool) -> None:
+        self.tx = tx
+        self.link = link
+        self.fp = fp
+        self.began = began
+        self.by_id = by_id
+        self.effects: Effects = tx.effects(cause)
+        self.clusters: dict[int, Cluster] = {}
+        self.taken = Taken()
+        self._dirty: list[str] = []
+        self._read: list[tuple[str, int]] = []
+        self._overlay: dict[bytes, list[Cluster]] = {}
+        self._generations: Mapping[str, int] = {}
+
+    def take(self, records: Sequence[Record], *, known_dirty: Mapping[str, int] | None = None) -> Taken:
+        """Take records in; commits nothing itself. `known_dirty`: generations before the reading began."""
+        link, tx = self.link, self.tx
+        self._generations = tx.readings.generations(link.system, link.object) if known_dirty is None else known_dirty
+        heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
+        bound: list[tuple[Record, Head, bytes]] = []
+        unbound: list[tuple[Record, bytes]] = []
+        for record in records:
+            self._sort(record, heads.get(record.key), bound, unbound)
+        self.taken.read += len(records)
+        self.clusters.update(tx.clusters.load({head.cluster_id for _record, head, _digest in bound}))
+        for record, head, digest in bound:
+            self._observe(record, head, digest)
+        if unbound:
+            self._identify(unbound)
+        self._commit()
+        return self.taken
+
+    def _sort(
+        self,
+        record: Record,
+        head: Head | None,
+        bound: list[tuple[Record, Head, bytes]],
+        unbound: list[tuple[Record, bytes]],
+    ) -> None:
+        """Unchanged, thrown away, bound, or not bound yet."""
+        digest = self.link.digest_of(record)
+        if head is None:
+            unbound.append((record, digest))
+            return
+        self.taken.seen.add(head.id)
+        if head.epoch > self.began.seq or head.last_read_at > self.began.at or self._too_old():
+            self._throw(record.key)
+            return
+        if (
+            head.digest == digest
+            and head.mapping == self.link.rule.mapping_digest
+            and not head.loud
+            and record.key not in self._generations
+        ):
+            if head.epoch > self.link.last_began.seq:
+                self.taken.echoes += 1
+            return
+        bound.append((record, head, digest))
+
+    def _too_old(self) -> bool:
+        rule = self.link.rule
+        return rule.condition != "enforced" and self.tx.at - self.began.at > rule.read_max_us
+
+    def _throw(self, ext_id: str) -> None:
+        self._dirty.append(ext_id)
+        self.taken.thrown += 1
+
+    def _observe(self, record: Record, head: Head, digest: bytes) -> None:
+        cluster = self.clusters[head.cluster_id]
+        binding = next(b for b in cluster.bindings if b.id == head.id)
+        older = (
+            self.link.rule.version_order == "counter"
+            and isinstance(record.version, int)
+            and isinstance(binding.version, int)
+            and record.version < binding.version
+        )
+        if older or cluster.open_attempt(self.link.system) is not None:
+            self._throw(record.key)
+            return
+        self._run(cluster, binding, self._reading(record, digest))
+
+    def _run(self, cluster: Cluster, binding: Binding, reading: Reading, *, contact: bool = False) -> None:
+        edits = len(self.effects.journal)
+        observer = Observer(cluster, binding, reading, self.link.entity, self.fp, self.effects, contact)
+        observer.run()
+        if len(self.effects.journal) == edits and binding.epoch > self.link.last_began.seq:
+            self.taken.echoes += 1
+        incomplete = bool(observer.absent) and not binding.digest
+        generation = self._generations.get(reading.ext_id)
+        if incomplete or self.link.rule.stale_us:
+            self._dirty.append(reading.ext_id)
+        elif generation is not None:
+            self._read.append((reading.ext_id, generation))
+
+    def _reading(self, record: Record, digest: bytes) -> Reading:
+        return self.link.reading(record, digest, self.began, self.tx.at, self.fp, by_id=self.by_id)
+
+    # Records without a binding
+
+    def _identify(self, unbound: Sequence[tuple[Record, bytes]]) -> None:
+        link, tx, entity = self.link, self.tx, self.link.entity
+        readings = [self._reading(record, digest) for record, digest in unbound]
+        keys = [keys_of_values(reading.values, entity, self.fp) for reading in readings]
+        found = tx.clusters.matching([digest for each in keys for _kind, digest in each])
+        creating = tx.clusters.creating(link.system, entity.name)
+        wanted = {number for numbers in found.values() for number in numbers} | set(creating)
+        self.clusters.update(tx.clusters.load(wanted - self.clusters.keys()))
+        known = tx.records.quarantined_records(link.system, link.object)
+        creates = [self.clusters[number] for number in creating]
+        for reading, own in zip(readings, keys, strict=True):
+            candidates = self._candidates(own, found)
+            match = identify(reading.ext_id, own, candidates, creates, link.rule)
+            self._decide(reading, own, match, known.get(reading.ext_id))
+
+    def _candidates(self, keys: Sequence[MatchKey], found: Mapping[bytes, Sequence[int]]) -> list[Cluster]:
+        out: dict[int, Cluster] = {}
+        for _kind, digest in keys:
+            for number in found.get(digest, ()):
+                if self.clusters[number].entity == self.link.rule.entity:
+                    out[number] = self.clusters[number]
+            for cluster in self._overlay.get(digest, ()):
+                out[cluster.id] = cluster
+        return [out[number] for number in sorted(out)]
+
+    def _decide(self, reading: Reading, keys: Sequence[MatchKey], match: Match, quarantined: bytes | None) -> None:
+        if match.verdict is Verdict.BIND:
+            assert match.cluster is not None
+            self._bind(match.cluster, reading, ours=match.ours)
+            if quarantined is not None:
+                self.effects.released.append((self.link.system, self.link.object, reading.ext_id, None))
+        elif match.verdict is Verdict.FOUND and quarantined is None:
+            if self.link.rule.pulls:
+                self._found(reading, keys)
+        elif match.verdict is Verdict.WAIT:
+            self.taken.unsettled = True
+            self._throw(reading.ext_id)
+        else:
+            self.taken.unsettled = True
+            if match.verdict is not Verdict.FOUND and quarantined != reading.digest:
+                self._quarantine(reading, keys, match)
+        generation = self._generations.get(reading.ext_id)
+        if generation is not None and match.verdict is not Verdict.WAIT:
+            self._read.append((reading.ext_id, generation))
+
+    def _found(self, reading: Reading, keys: Sequence[MatchKey]) -> None:
+        """A record that nobody has: a new cluster."""
+        cluster = Cluster(
+            self.tx.next(), self.link.rule.entity, ClusterBody({}, []), new=True, changed=True, bindings=[]
+        )
+        self.clusters[cluster.id] = cluster
+        for _kind, digest in keys:
+            self._overlay.setdefault(digest, []).append(cluster)
+        cluster.keys = frozenset(keys)
+        self._join(cluster, reading, contact=False, sent=None)
+
+    def _bind(self, cluster: Cluster, reading: Reading, *, ours: bool) -> None:
+        """A record of a cluster that other records, or a create of ours, made."""
+        attempts = [a for a in cluster.attempts if a.system == self.link.system and a.op == "create"] if ours else []
+        sent = _named_by_each(attempts, reading.ext_id, self.link) if ours else None
+        self._join(cluster, reading, contact=not ours, sent=sent, attempts=attempts)
+        for digest in {digest for _kind, digest in cluster.keys}:
+            known = self._overlay.setdefault(digest, [])
+            if cluster not in known:
+                known.append(cluster)
+
+    def _join(
+        self,
+        cluster: Cluster,
+        reading: Reading,
+        *,
+        contact: bool,
+        sent: list[int] | None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        link = self.link
+        binding = Binding(
+            self.tx.next(), cluster.id, link.system, link.object, reading.ext_id, BindingBody({}, sent=sent),
+            new=True, changed=True, mapping=link.rule.mapping_digest,
+        )  # fmt: skip
+        cluster.bindings = [*cluster.bindings, binding]
+        cluster.rescan = True
+        for attempt in attempts:
+            attempt.binding_id = binding.id
+            cluster.marked = [*cluster.marked, attempt.id]
+        self.taken.seen.add(binding.id)
+        self.effects.journal.append(Entry(cluster.id, "bind", link.system, binding.id, self.effects.cause))
+        self._run(cluster, binding, reading, contact=contact)
+
+    def _quarantine(self, reading: Reading, keys: Sequence[MatchKey], match: Match) -> None:
+        link = self.link
+        cluster = match.cluster.id if match.cluster is not None else 0
+        self.effects.quarantined.append(
+            Quarantined(
+                link.system, link.object, reading.ext_id, None, match.verdict, _REASONS[match.verdict],
+                reading.digest, list(keys), cluster,
+            )
+        )  # fmt: skip
+
+    def _commit(self) -> None:
+        tx, link = self.tx, self.link
+        changed = [cluster for cluster in self.clusters.values() if _has_changes(cluster)]
+        for cluster in changed:
+            finish(cluster, link.entity, self.fp, self.effects)
+            if cluster.new or cluster.changed:
+                self.taken.changed += 1
+        if changed:
+            tx.clusters.save(changed, tx.stamp)
+        tx.records.write(self.effects, tx.run)
+        if self._read:
+            tx.readings.done(link.system, link.object, self._read)
+        if self._dirty:
+            tx.readings.hint(link.system, link.object, self._dirty, tx.stamp, tx.at)
+
+
+def _has_changes(cluster: Cluster) -> bool:
+    return bool(
+        cluster.new
+        or cluster.changed
+        or cluster.touched
+        or cluster.rescan
+        or cluster.ended
+        or cluster.marked
+        or any(binding.changed or binding.new or binding.suspected for binding in cluster.bindings)
+    )
+
+
+def _named_by_each(attempts: Sequence[Attempt], ext_id: str, link: Link) -> list[int]:
+    """Fields that each of these creates named, if the record's id proves that one of them made it."""
+    proven = link.rule.key_field is None and any(attempt.ext_id == ext_id for attempt in attempts)
+    if not proven:
+        return []
+    named = set(attempts[0].body.fields)
+    for attempt in attempts[1:]:
+        named &= set(attempt.body.fields)
+    return sorted(named)
+
+
+_REASONS = {
+    Verdict.DUPLICATE: "another record of this system belongs to the same cluster",
+    Verdict.AMBIGUOUS: "it matches several clusters, or one that a person told apart",
+    Verdict.ORPHAN: "a create of ours made it after its cluster was gone or had another record",
+}
+
+
+def take_malformed(tx: Tx, link: Link, malformed: Sequence[Malformed], effects: Effects) -> None:
+    """Rows that could not be made records are kept out, each with its place and reason."""
+    rows = tx.records.quarantined(link.system, link.object)
+    known = {row.ext_id: row.reason for row in rows if row.kind == "invalid"}
+    for row in malformed:
+        name = row.key if row.key is not None else row.place
+        reason = f"{row.place}: {row.reason}"
+        if known.get(name) != reason:
+            effects.quarantined.append(Quarantined(link.system, link.object, name, None, "invalid", reason))
+
+
+def take_answers(
+    tx: Tx,
+    link: Link,
+    fp: Fingerprinter,
+    began: Moment,
+    answers: Sequence[Record | Gone | Malformed],
+    generations: Mapping[str, int],
+    cause: str,
+) -> Taken:
+    """The answers to a reading by key: what is there is taken in, what is not makes its binding suspect."""
+    records = [answer for answer in answers if isinstance(answer, Record)]
+    gone = [answer.key for answer in answers if isinstance(answer, Gone)]
+    malformed = [answer for answer in answers if isinstance(answer, Malformed)]
+    taken = Intake(tx, link, fp, began, cause, by_id=True).take(records, known_dirty=generations)
+    effects = tx.effects(cause)
+    if malformed:
+        take_malformed(tx, link, malformed, effects)
+    if gone:
+        taken.missing = _suspect(tx, link, fp, began, gone, effects)
+    tx.records.write(effects, tx.run)
+    names = [*gone, *(answer.key for answer in malformed if answer.key is not None)]
+    tx.readings.done(link.system, link.object, [(name, generations[name]) for name in names if name in generations])
+    return taken
+
+
+def _suspect(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, gone: Sequence[str], effects: Effects) -> list[str]:
+    """Bindings whose record a reading by key did not find: nothing is written to them any more."""
+    heads = tx.clusters.heads(link.system, link.object, gone)
+    clusters = tx.clusters.load({head.cluster_id for head in heads.values()})
+    missing = []
+    for name, head in heads.items():
+        cluster = clusters[head.cluster_id]
+        binding = next(b for b in cluster.bindings if b.id == head.id)
+        if head.epoch > began.seq or cluster.open_attempt(link.system) is not None:
+            tx.readings.hint(link.system, link.object, [name], tx.stamp, tx.at)
+            continue
+        missing.append(name)
+        if not binding.suspect_since:
+            binding.suspect_since = tx.at
+            binding.suspected = True
+            cluster.rescan = True
+            finish(cluster, link.entity, fp, effects)
+    tx.clusters.save(clusters.values(), tx.stamp)
+    return missing
+
+
+__all__ = ["ClusterState", "Intake", "Taken", "take_answers", "take_malformed"]

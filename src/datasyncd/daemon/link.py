@@ -1,0 +1,89 @@
+"""Link: one system's part in one entity, ready to be pulled from and pushed to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from datasyncd.adapters.contract import Adapter, Moment, ObjectSpec, Record
+from datasyncd.adapters.digest import ABSENT, row_digest
+from datasyncd.adapters.translate.mapping import Translation
+from datasyncd.reconcile.fingerprint import Fingerprinter
+from datasyncd.reconcile.observe import Reading
+from datasyncd.reconcile.rules import EntityRule, FieldNumber, LinkRule, Value
+
+
+class Link:
+    """Rules, translation and adapter of one link, and what this process knows of its pulls."""
+
+    def __init__(
+        self, rule: LinkRule, entity: EntityRule, adapter: Adapter, translation: Translation, spec: ObjectSpec
+    ) -> None:
+        self.rule = rule
+        self.entity = entity
+        self.adapter = adapter
+        self.translation = translation
+        self.spec = spec
+        self.capabilities = adapter.capabilities(spec.object)
+        self.columns = spec.columns
+        self.complete_began = Moment(-1, 0)
+        """Begin of the last complete pull in this process."""
+        self.last_began = Moment(-1, 0)
+        """Begin of the last pull in this process: an answer since then has not come back yet."""
+        self.wants_full = True
+        """The next pull is a complete one."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule.system}.{self.rule.entity}"
+
+    @property
+    def system(self) -> str:
+        return self.rule.system
+
+    @property
+    def object(self) -> str:
+        return self.rule.object
+
+    def digest_of(self, record: Record) -> bytes:
+        """Digest of a native row, its version included."""
+        if isinstance(record.version, bytes) and self.rule.version_order == "digest":
+            return record.version
+        fields = record.fields
+        return row_digest([*(fields.get(name, ABSENT) for name in self.columns), record.version])
+
+    def reading(
+        self, record: Record, digest: bytes, began: Moment, arrived_at: int, fp: Fingerprinter, *, by_id: bool
+    ) -> Reading:
+        """A record in canonical values."""
+        read = self.translation.reading(record)
+        invalid = {number: (fp(["invalid", repr(raw)]), reason) for number, (raw, reason) in read.invalid.items()}
+        return Reading(
+            record.key, read.values, digest, began.seq, began.at, arrived_at, read.edited_at, record.version,
+            invalid, by_id, stale=self.rule.stale_us > 0,
+        )  # fmt: skip
+
+    def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, object], dict[FieldNumber, str]]:
+        """Native fields, and the reason for each value that the system cannot hold."""
+        return self.translation.native(values)
+
+
+class Counts(msgspec.Struct):
+    """What a cycle did."""
+
+    read: int = 0
+    echoes: int = 0
+    """Writes of ours that came back and were recognised."""
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    changed: int = 0
+    """Clusters that a reading changed."""
+    refused: int = 0
+    unknown: int = 0
+    held: int = 0
+
+    def add(self, other: Counts) -> None:
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -1,0 +1,275 @@
+"""Puller: what one system says now, page by page, into the state.
+
+A complete pull also says what is no longer there. Nothing is concluded from a pull that failed, that was not
+complete, or that misses more than the link's guard allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from datasyncd.adapters.contract import Cursor, Gone, Moment, Page, Record
+from datasyncd.reconcile.cluster import AttemptStatus
+from datasyncd.reconcile.deletion import gone
+from datasyncd.reconcile.fingerprint import Fingerprinter
+from datasyncd.reconcile.finish import finish
+from datasyncd.reconcile.guards import Item, exceeds
+from datasyncd.reconcile.rules import WriteClass
+from datasyncd.state.store import Store
+from datasyncd.state.transaction import Tx
+
+from . import rename
+from .intake import Intake, Taken, take_answers, take_malformed
+from .link import Counts, Link
+
+READ_BATCH = 500
+Progress = Callable[[int], None]
+
+
+class Pulled(msgspec.Struct):
+    """One pull of one link."""
+
+    counts: Counts
+    complete: bool = False
+    began: Moment = Moment(0, 0)
+    seen: set[int] = set()
+    malformed: list[str] = []
+    unsettled: bool = False
+    deferred: list[Record] = []
+    """Records without a binding, kept until it is known which ones are missing (the key is a mapped field)."""
+
+
+async def pull(link: Link, store: Store, begin: Callable[[], Moment], progress: Progress | None = None) -> Pulled:
+    """Pull a link once: what changed since its cursor, or everything.
+
+    On crash: pages that were committed stay; the cursor moves only with the last one, so that the rest is
+    read again.
+    """
+    fp = store.fingerprints
+    cursor = await store.transact(lambda tx: tx.readings.cursor(link.system, link.object))
+    since: Cursor | None = None if link.wants_full or not link.capabilities.incremental else cursor.position
+    pulled = Pulled(Counts(), began=begin())
+    position = cursor.position
+    defers = link.rule.key_field is not None and await store.transact(
+        lambda tx: tx.clusters.bound(link.system, link.object) > 0
+    )
+    async for page in link.adapter.pull(link.object, since):
+        taken = await store.transact(lambda tx, page=page: _take(tx, link, fp, page, pulled, defers))
+        _add(pulled, taken)
+        pulled.complete = page.complete
+        position = page.cursor if page.cursor is not None else position
+        if progress is not None:
+            progress(taken.read)
+    if since is not None:
+        pulled.complete = False
+    await _conclude(link, store, begin, pulled)
+    if position != cursor.position:
+        began, complete = pulled.began.at, pulled.complete
+        await store.transact(
+            lambda tx: tx.readings.move(link.system, link.object, position, began if complete else 0, began)
+        )
+    link.last_began = pulled.began
+    if pulled.complete:
+        link.complete_began = pulled.began
+        link.wants_full = False
+    return pulled
+
+
+def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, defers: bool) -> Taken:
+    """One page in one transaction."""
+    records: Sequence[Record] = page.records
+    if defers:
+        heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
+        pulled.deferred = [*pulled.deferred, *(record for record in records if record.key not in heads)]
+        records = [record for record in records if record.key in heads]
+    taken = Intake(tx, link, fp, page.began, "pull", by_id=False).take(records)
+    if page.malformed:
+        effects = tx.effects("pull")
+        take_malformed(tx, link, page.malformed, effects)
+        tx.records.write(effects, tx.run)
+        names = [row.key for row in page.malformed if row.key is not None]
+        # A row that cannot be read is there all the same.
+        taken.seen.update(head.id for head in tx.clusters.heads(link.system, link.object, names).values())
+        pulled.malformed = [
+            *pulled.malformed, *(row.key if row.key is not None else row.place for row in page.malformed)
+        ]  # fmt: skip
+    return taken
+
+
+def _add(pulled: Pulled, taken: Taken) -> None:
+    pulled.counts.read += taken.read
+    pulled.counts.echoes += taken.echoes
+    pulled.counts.changed += taken.changed
+    pulled.seen |= taken.seen
+    pulled.unsettled = pulled.unsettled or taken.unsettled
+
+
+async def _conclude(link: Link, store: Store, begin: Callable[[], Moment], pulled: Pulled) -> None:
+    """What a complete pull says beside its records: renames, deletions, creates that never happened."""
+    fp = store.fingerprints
+    missing: list[tuple[int, int, str]] = []
+    if pulled.complete:
+        missing = await store.transact(lambda tx: _missing(tx, link, pulled))
+        if missing and pulled.deferred:
+            lost = missing
+            missing = await store.transact(
+                lambda tx: rename.settle(tx, link, fp, pulled.began, pulled.deferred, lost)
+            )
+    if pulled.deferred:
+        deferred = pulled.deferred
+        for start in range(0, len(deferred), READ_BATCH):
+            part = deferred[start : start + READ_BATCH]
+            taken = await store.transact(
+                lambda tx, part=part: Intake(tx, link, fp, pulled.began, "pull", by_id=False).take(part)
+            )
+            _add(pulled, taken)
+        pulled.deferred = []
+    if not pulled.complete:
+        return
+    await store.transact(lambda tx: _settle_pull(tx, link, fp, pulled))
+    if missing:
+        await _read_missing(link, store, begin, pulled, missing)
+
+
+def _missing(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
+    """Bindings that the pull did not show, and that the guard lets us conclude from."""
+    bound = tx.clusters.bound(link.system, link.object)
+    if bound == len(pulled.seen):
+        _close_guard(tx, link)
+        return []
+    missing = tx.clusters.missing(link.system, link.object, pulled.seen)
+    counted = tx.guards.counted(link.system, link.rule.entity, True, tx.at).get(WriteClass.DELETE, 0)
+    emptied = len(missing) == bound
+    too_many = exceeds(link.rule, WriteClass.DELETE, len(missing) + counted, bound + counted)
+    if not emptied and not too_many:
+        _close_guard(tx, link)
+        return missing
+    guarded = WriteClass.DELETE in link.rule.guards
+    if not guarded:
+        return missing
+    items = {entry: _lost(entry[0], entry[1]) for entry in missing}
+    passed = [entry for entry in missing if tx.guards.approved(items[entry])]
+    held = [items[entry] for entry in missing if entry not in set(passed)]
+    if held:
+        guard = tx.guards.held(link.system, link.rule.entity, WriteClass.DELETE, True)
+        if guard is None:
+            guard = tx.next()
+            tx.guards.hold(guard, link.system, link.rule.entity, WriteClass.DELETE, True, bound, tx.at)
+        tx.guards.add(guard, held)
+    return passed
+
+
+def _lost(binding: int, cluster: int) -> Item:
+    """The item that stands for a record which its source seems to have lost."""
+    return Item(cluster, WriteClass.DELETE, None, binding.to_bytes(8, "big"))
+
+
+def _close_guard(tx: Tx, link: Link) -> None:
+    """A pull is normal again: what it held is over."""
+    guard = tx.guards.held(link.system, link.rule.entity, WriteClass.DELETE, True)
+    if guard is not None:
+        tx.guards.set_state(guard, "over")
+
+
+def _settle_pull(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> None:
+    """Malformed rows that are well again are released; creates that no record shows are ended."""
+    rows = tx.records.quarantined(link.system, link.object)
+    malformed = set(pulled.malformed)
+    if any(row.kind == "invalid" and row.field is None and row.ext_id not in malformed for row in rows):
+        tx.records.forget_malformed(link.system, link.object, pulled.malformed)
+    if pulled.unsettled:
+        return
+    rule = link.rule
+    effects = tx.effects("pull")
+    changed = []
+    for cluster in tx.clusters.load(tx.clusters.creating(link.system, rule.entity)).values():
+        for attempt in list(cluster.attempts):
+            over = attempt.gave_up_at + rule.late_us + rule.search_lag_us
+            if (
+                attempt.system == link.system
+                and attempt.op == "create"
+                and attempt.status == AttemptStatus.UNKNOWN
+                and attempt.binding_id is None
+                and pulled.began.at > over
+            ):
+                cluster.end(attempt)
+                cluster.rescan = True
+        if cluster.rescan:
+            finish(cluster, link.entity, fp, effects)
+            changed.append(cluster)
+    if changed:
+        tx.clusters.save(changed, tx.stamp)
+        tx.records.write(effects, tx.run)
+
+
+async def _read_missing(
+    link: Link, store: Store, begin: Callable[[], Moment], pulled: Pulled, missing: Sequence[tuple[int, int, str]]
+) -> None:
+    """What a complete pull lacks is read by key; what is not there either is deleted."""
+    fp = store.fingerprints
+    for start in range(0, len(missing), READ_BATCH):
+        part = missing[start : start + READ_BATCH]
+        began = begin()
+        answers = await link.adapter.read(link.object, [ext_id for _binding, _cluster, ext_id in part])
+        found = [answer for answer in answers if not isinstance(answer, Gone)]
+        lost = {answer.key for answer in answers if isinstance(answer, Gone)}
+        entries = [entry for entry in part if entry[2] in lost]
+        changed = await store.transact(lambda tx, entries=entries, began=began: _delete(tx, link, fp, began, entries))
+        pulled.counts.changed += changed
+        if found:
+            taken = await store.transact(
+                lambda tx, found=found, began=began: take_answers(tx, link, fp, began, found, {}, "read")
+            )
+            _add(pulled, taken)
+
+
+def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Sequence[tuple[int, int, str]]) -> int:
+    """Records that are proven to be gone."""
+    effects = tx.effects("pull")
+    clusters = tx.clusters.load({cluster for _binding, cluster, _ext_id in entries})
+    count = 0
+    for binding_id, cluster_id, ext_id in entries:
+        cluster = clusters[cluster_id]
+        binding = next((b for b in cluster.bindings if b.id == binding_id and b.state == "live"), None)
+        if binding is None:
+            continue
+        if binding.epoch > began.seq or cluster.open_attempt(link.system) is not None:
+            tx.readings.hint(link.system, link.object, [ext_id], tx.stamp, tx.at)
+            continue
+        gone(cluster, binding, link.entity, fp, effects, tx.stamp)
+        finish(cluster, link.entity, fp, effects)
+        count += 1
+    tx.guards.count(link.system, link.rule.entity, WriteClass.DELETE, True, count, tx.at)
+    tx.clusters.save(clusters.values(), tx.stamp)
+    tx.records.write(effects, tx.run)
+    return count
+
+
+async def read_dirty(link: Link, store: Store, begin: Callable[[], Moment]) -> Counts:
+    """Read by key what was hinted, until nothing new is left.
+
+    On crash: a hint goes only with the reading that it caused.
+    """
+    fp, counts = store.fingerprints, Counts()
+    tried: set[str] = set()
+    while True:
+        dirty = await store.transact(lambda tx: tx.readings.dirty(link.system, link.object, READ_BATCH))
+        dirty = [row for row in dirty if row.ext_id not in tried]
+        if not dirty:
+            return counts
+        tried.update(row.ext_id for row in dirty)
+        generations = {row.ext_id: row.generation for row in dirty}
+        began = begin()
+        answers = await link.adapter.read(link.object, [row.ext_id for row in dirty])
+        taken = await store.transact(
+            lambda tx, began=began, answers=answers, generations=generations: take_answers(
+                tx, link, fp, began, answers, generations, "read"
+            )
+        )
+        counts.read += taken.read
+        counts.echoes += taken.echoes
+        counts.changed += taken.changed
+        if taken.missing:
+            link.wants_full = True

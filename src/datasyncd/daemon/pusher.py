@@ -1,0 +1,543 @@
+"""Pusher: what one system is owed, batch by batch, opt-outs first.
+
+Each batch goes through the same steps: plan and note the attempts in one transaction, send, take the answers
+in one transaction. What has to be read or searched first is read or searched between, and planned again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from datasyncd.adapters.contract import (
+    Clash,
+    Missing,
+    Moment,
+    Outcome,
+    Record,
+    Rejected,
+    Stale,
+    Unknown,
+    Write,
+    Written,
+)
+from datasyncd.adapters.errors import AdapterError, Throttled, Transient
+from datasyncd.reconcile import answer
+from datasyncd.reconcile.cluster import Attempt, Cluster
+from datasyncd.reconcile.delivery import Plan, Planned, Step, attempt_of, plan
+from datasyncd.reconcile.effects import Effects, ReportKind
+from datasyncd.reconcile.fingerprint import Fingerprinter
+from datasyncd.reconcile.finish import finish
+from datasyncd.reconcile.guards import Item, exceeds, withhold
+from datasyncd.reconcile.identity import keys_of_values, same
+from datasyncd.reconcile.rules import FieldNumber, WriteClass
+from datasyncd.state.outbox import HELD
+from datasyncd.state.store import Store
+from datasyncd.state.transaction import Tx
+
+from .intake import take_answers
+from .link import Counts, Link
+
+SECOND = 1_000_000
+SEARCHED_ONE_BY_ONE = 1_000
+"""Creates of one delivery up to which each is searched for; above, the complete pull of the cycle serves."""
+BACK_OFF = (SECOND, 2 * SECOND, 5 * SECOND, 15 * SECOND, 60 * SECOND, 300 * SECOND)
+WAIT = SECOND // 20
+
+
+class Sending(msgspec.Struct):
+    """One write with its plan and its note."""
+
+    plan: Plan
+    attempt: Attempt
+    write: Write
+
+
+class Batch(msgspec.Struct):
+    """What one round of a delivery does."""
+
+    claimed: list[int] = []
+    sends: list[Sending] = []
+    reads: list[str] = []
+    """Records to be read before anything is written to them."""
+    searches: list[Plan] = []
+
+
+class Delivery:
+    """One delivery of one link: rounds until nothing is due."""
+
+    def __init__(self, link: Link, store: Store, begin: Callable[[], Moment], pulled_in_cycle: bool) -> None:
+        self.link = link
+        self.store = store
+        self.fp: Fingerprinter = store.fingerprints
+        self.begin = begin
+        self.counts = Counts()
+        self._pulled = pulled_in_cycle
+        self._held: frozenset[WriteClass] = frozenset()
+        self._searched: set[int] = set()
+        self._many_creates = False
+
+    async def run(self, progress: Callable[[int], None] | None = None) -> Counts:
+        """Deliver until nothing is due. Raises the adapter's errors of a whole call.
+
+        On crash: attempts that are `open` become writes of unknown outcome, and their records are read
+        before anything else is written to them.
+        """
+        if not self.link.rule.pushes:
+            return self.counts
+        if not await self.store.transact(self._judge):
+            return self.counts
+        limit = self.link.capabilities.batch
+        while True:
+            batch = await self.store.transact(lambda tx: self._plan(tx, limit))
+            if not batch.claimed:
+                return self.counts
+            if batch.reads:
+                await self._read_first(batch)
+            if batch.searches:
+                await self._search(batch)
+            if batch.sends:
+                await self._send(batch.sends)
+                if progress is not None:
+                    progress(len(batch.sends))
+
+    # Guards
+
+    def _judge(self, tx: Tx) -> bool:
+        """Which classes wait for a person, by all that is waiting now. False: nothing waits."""
+        link, rule = self.link, self.link.rule
+        waiting = tx.outbox.classes(link.system, rule.entity)
+        if not waiting:
+            return False
+        pending = {c: sum(n for bits, n in waiting.items() if bits & c) for c in WriteClass}
+        self._many_creates = pending[WriteClass.CREATE] > SEARCHED_ONE_BY_ONE
+        sent = tx.guards.counted(link.system, rule.entity, False, tx.at)
+        bound = -1
+        held = {guard.write_class for guard in tx.guards.all() if guard.entity == rule.entity and guard.source}
+        for write_class in rule.guards:
+            count = pending[write_class] + sent.get(write_class, 0)
+            guard = tx.guards.held(link.system, rule.entity, write_class, False)
+            if guard is None and count < rule.at_least:
+                continue
+            if bound < 0:
+                bound = tx.clusters.bound(link.system, link.object)
+            if exceeds(rule, write_class, count, bound):
+                held.add(write_class)
+                if guard is None:
+                    tx.guards.hold(tx.next(), link.system, rule.entity, write_class, False, bound, tx.at)
+            elif guard is not None:
+                tx.guards.set_state(guard, "over")
+                tx.outbox.wake(link.system, rule.entity, tx.at)
+        self._held = frozenset(held)
+        return True
+
+    def _withhold(self, tx: Tx, planned: Plan) -> bool:
+        """Take out what a guard holds; True: nothing is left to send now."""
+        items = withhold(planned, self._held, tx.guards.approved, self.fp)
+        if not items:
+            return False
+        for item in items:
+            self._hold(tx, item)
+        self.counts.held += len(items)
+        return not planned.fields or planned.op != "update"
+
+    def _hold(self, tx: Tx, item: Item) -> None:
+        rule = self.link.rule
+        for source in (False, True):
+            guard = tx.guards.held(rule.system, rule.entity, item.write_class, source)
+            if guard is not None:
+                tx.guards.add(guard, [item])
+                return
+
+    # Planning
+
+    def _plan(self, tx: Tx, limit: int) -> Batch:
+        """Claim what is due and note what can be sent at once."""
+        link = self.link
+        batch = Batch(claimed=tx.outbox.claim(link.system, link.rule.entity, tx.at, limit))
+        clusters = tx.clusters.load(batch.claimed)
+        ready: list[Plan] = []
+        effects = tx.effects("push")
+        stale: list[Cluster] = []
+        waiting: list[int] = []
+        held: list[int] = []
+        for cluster in clusters.values():
+            planned = self._plan_one(cluster)
+            if planned is None:
+                stale.append(cluster)
+            elif planned.step is Step.WAIT:
+                waiting.append(cluster.id)
+            elif self._withhold(tx, planned):
+                held.append(cluster.id)
+            elif planned.step is Step.SEND:
+                ready.append(planned)
+            elif planned.step is Step.SEARCH:
+                batch.searches.append(planned)
+            else:
+                assert planned.binding is not None
+                batch.reads.append(planned.binding.ext_id)
+        tx.outbox.postpone(link.system, waiting, tx.at + WAIT)
+        tx.outbox.postpone(link.system, held, HELD)
+        self._drop(tx, stale, effects)
+        batch.sends = self._note(tx, ready, effects)
+        tx.records.write(effects, tx.run)
+        return batch
+
+    def _plan_one(self, cluster: Cluster, *, fresh: bool = False, searched: bool = False) -> Plan | None:
+        link = self.link
+        if not searched:
+            # A complete pull that began after the cluster was last changed has shown all there is; with
+            # many creates the pull of this cycle serves, since each one of its records has a cluster.
+            searched = link.complete_began.seq >= cluster.revision or (
+                self._many_creates and self._pulled and bool(link.rule.pulls)
+            )
+        return plan(cluster, link.entity, link.rule, self.fp, fresh=fresh, searched=searched)
+
+    def _drop(self, tx: Tx, clusters: Sequence[Cluster], effects: Effects) -> None:
+        """Rows that are owed nothing any more."""
+        for cluster in clusters:
+            cluster.rescan = True
+            finish(cluster, self.link.entity, self.fp, effects)
+            if self.link.system in cluster.outbox:
+                due = cluster.outbox[self.link.system]
+                cluster.outbox = {
+                    **cluster.outbox, self.link.system: msgspec.structs.replace(due, due_at=tx.at + SECOND)
+                }  # fmt: skip
+        if clusters:
+            tx.clusters.save(clusters, tx.stamp)
+
+    def _note(self, tx: Tx, ready: Sequence[Plan], effects: Effects) -> list[Sending]:
+        """Translate the plans and write the attempts: nothing is sent that is not noted first."""
+        sends: list[Sending] = []
+        changed: list[Cluster] = []
+        link = self.link
+        for planned in ready:
+            sending = self._sending(tx, planned, effects)
+            if sending is not None:
+                sends.append(sending)
+                cluster = planned.cluster
+                cluster.attempts = [*cluster.attempts, sending.attempt]
+                if planned.binding is not None:
+                    planned.binding.epoch = tx.stamp
+                    planned.binding.changed = True
+            if planned.cluster.rescan or planned.binding is not None:
+                if planned.cluster.rescan:
+                    finish(planned.cluster, link.entity, self.fp, effects)
+                changed.append(planned.cluster)
+        if sends:
+            tx.stamp  # noqa: B018 - readings that began before this are thrown away
+            tx.clusters.add_attempts([sending.attempt for sending in sends])
+        if changed:
+            tx.clusters.save(changed, tx.stamp)
+        return sends
+
+    def _sending(self, tx: Tx, planned: Plan, effects: Effects) -> Sending | None:
+        link, cluster = self.link, planned.cluster
+        native, refused = link.native({number: field.value for number, field in planned.fields.items()})
+        if refused:
+            self._refuse(planned, refused, effects)
+            for number in refused:
+                planned.fields.pop(number, None)
+            if not planned.fields or (planned.op == "create" and link.rule.key_field in refused):
+                return None
+        attempt = attempt_of(planned, tx.next())
+        attempt.idem_key = f"{attempt.id}"
+        write = Write(planned.op, None, native, idem_key=attempt.idem_key, origin=f"datasyncd:{cluster.id}")  # type: ignore[arg-type]
+        if planned.binding is not None:
+            write.key = planned.binding.ext_id
+            write.version = planned.binding.version if link.rule.condition == "enforced" else _seen(planned)
+        else:
+            self._key(planned, attempt, write)
+        return Sending(planned, attempt, write)
+
+    def _key(self, planned: Plan, attempt: Attempt, write: Write) -> None:
+        """A create: the key it is sent with, where the system does not make one, and what to search it by."""
+        link = self.link
+        values = {number: field.value for number, field in planned.fields.items()}
+        attempt.body.keys = keys_of_values(values, link.entity, self.fp)
+        attempt.body.texts = [
+            (number, values[number])
+            for numbers in link.entity.identify
+            if len(numbers) == 1
+            for number in numbers
+            if number in values
+        ]
+        if link.rule.key_field is not None and link.rule.key_field in planned.fields:
+            write.key = str(write.fields[link.spec.key])
+        elif not link.rule.assigns_key:
+            write.key = self.fp.match("key", attempt.id, []).hex()
+        attempt.ext_id = write.key
+
+    def _refuse(self, planned: Plan, refused: Mapping[FieldNumber, str], effects: Effects) -> None:
+        """Values that this system cannot hold: the other fields go on."""
+        reasons = "; ".join(
+            f"{self.link.translation.native_name(number)}: {reason}" for number, reason in sorted(refused.items())
+        )
+        numbers = frozenset(refused)
+        if planned.binding is None and self.link.rule.key_field not in refused:
+            # The record is made without these fields; its first reading shows what it holds instead.
+            return
+        answer.block(
+            planned.cluster, planned.binding, numbers, reasons, ReportKind.REFUSED, self.link.rule, self.fp, effects
+        )
+
+    # Reading and searching first
+
+    async def _read_first(self, batch: Batch) -> None:
+        """Pre-flight, and the reading that acknowledges what is there already."""
+        link = self.link
+        began = self.begin()
+        answers = await link.adapter.read(link.object, batch.reads)
+
+        def step(tx: Tx) -> list[Sending]:
+            generations = tx.readings.generations(link.system, link.object)
+            taken = take_answers(tx, link, self.fp, began, answers, generations, "push")
+            if taken.missing:
+                link.wants_full = True
+            keys = [a.key for a in answers if isinstance(a, Record)]
+            heads = tx.clusters.heads(link.system, link.object, keys)
+            return self._plan_again(tx, [head.cluster_id for head in heads.values()], fresh=True)
+
+        batch.sends.extend(await self.store.transact(step))
+
+    def _plan_again(self, tx: Tx, ids: Sequence[int], *, fresh: bool = False, searched: bool = False) -> list[Sending]:
+        effects = tx.effects("push")
+        ready, waiting, stale = [], [], []
+        for cluster in tx.clusters.load(ids).values():
+            if self.link.system not in cluster.outbox:
+                continue
+            planned = self._plan_one(cluster, fresh=fresh, searched=searched)
+            if planned is None:
+                stale.append(cluster)
+            elif planned.step is not Step.SEND:
+                waiting.append(cluster.id)
+            elif self._withhold(tx, planned):
+                tx.outbox.postpone(self.link.system, [cluster.id], HELD)
+            else:
+                ready.append(planned)
+        tx.outbox.postpone(self.link.system, waiting, tx.at + WAIT)
+        self._drop(tx, stale, effects)
+        sends = self._note(tx, ready, effects)
+        tx.records.write(effects, tx.run)
+        return sends
+
+    async def _search(self, batch: Batch) -> None:
+        """Nobody may have made these records meanwhile: look for them by the keys that they would have."""
+        link = self.link
+        began = self.begin()
+        texts: dict[FieldNumber, dict[str, object]] = {}
+        for planned in batch.searches:
+            for numbers in link.entity.identify:
+                for number in numbers if len(numbers) == 1 else ():
+                    if number in planned.fields:
+                        native, refused = link.native({number: planned.fields[number].value})
+                        if not refused:
+                            value = next(iter(native.values()))
+                            texts.setdefault(number, {})[repr(value)] = value
+        found: dict[str, Record] = {}
+        for number, values in sorted(texts.items()):
+            name = link.translation.native_name(number)
+            for record in await link.adapter.find(link.object, name, list(values.values())):
+                found[record.key] = record
+        ids = [planned.cluster.id for planned in batch.searches]
+        batch.sends.extend(await self.store.transact(lambda tx: self._searched_for(tx, ids, found, began)))
+
+    def _searched_for(self, tx: Tx, ids: Sequence[int], found: Mapping[str, Record], began: Moment) -> list[Sending]:
+        """A found record is hinted where it is nobody's, and stops the create where it is somebody else's."""
+        link = self.link
+        heads = tx.clusters.heads(link.system, link.object, list(found)) if found else {}
+        keys = {
+            name: keys_of_values(
+                link.reading(record, b"", began, tx.at, self.fp, by_id=True).values, link.entity, self.fp
+            )
+            for name, record in found.items()
+        }
+        kept_out = {
+            row.ext_id
+            for row in (tx.records.quarantined(link.system, link.object) if found else [])
+            if row.field is None
+        }
+        go, effects = [], tx.effects("push")
+        blocked = []
+        for cluster in tx.clusters.load(ids).values():
+            hits = sorted(name for name, own in keys.items() if same(own, cluster.keys))
+            foreign = [name for name in hits if name in heads or name in kept_out]
+            if foreign:
+                reason = f"{link.system} has a record with this key already: {foreign[0]}"
+                answer.block(cluster, None, frozenset(), reason, ReportKind.CLASH, link.rule, self.fp, effects)
+                finish(cluster, link.entity, self.fp, effects)
+                blocked.append(cluster)
+            elif hits:
+                tx.readings.hint(link.system, link.object, hits, tx.stamp, tx.at)
+                tx.outbox.postpone(link.system, [cluster.id], tx.at + WAIT)
+            else:
+                go.append(cluster.id)
+        tx.clusters.save(blocked, tx.stamp)
+        tx.records.write(effects, tx.run)
+        return self._plan_again(tx, go, searched=True)
+
+    # Sending and answers
+
+    async def _send(self, sends: Sequence[Sending]) -> None:
+        link = self.link
+        try:
+            outcomes = await link.adapter.push(link.object, [sending.write for sending in sends])
+        except AdapterError as error:
+            failure = error
+            await self.store.transact(lambda tx: self._not_sent(tx, sends, failure))
+            raise
+        await self.store.transact(lambda tx: self._settle(tx, sends, outcomes))
+
+    def _not_sent(self, tx: Tx, sends: Sequence[Sending], error: AdapterError) -> None:
+        """The call failed before any effect was possible: the attempts go, and the rows wait."""
+        link = self.link
+        ids = [sending.plan.cluster.id for sending in sends]
+        clusters = tx.clusters.load(ids)
+        for sending in sends:
+            cluster = clusters[sending.plan.cluster.id]
+            answer.not_applied(cluster, _stored(cluster, sending.attempt), tx.stamp)
+        tries = tx.outbox.tries(link.system, ids)
+        delay = BACK_OFF[min(tries, len(BACK_OFF) - 1)]
+        if isinstance(error, Throttled):
+            delay = max(delay, int(error.after_s * SECOND))
+        elif not isinstance(error, Transient):
+            delay = BACK_OFF[-1]
+        # Rows that wait for the same system come back spread out, by an amount that depends on the row alone.
+        tx.clusters.save(clusters.values(), tx.stamp)
+        for number in ids:
+            tx.outbox.postpone(link.system, [number], tx.at + delay + number % 97 * 1000, type(error).__name__)
+
+    def _settle(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> None:
+        """Take the answers of one batch, in one transaction."""
+        link = self.link
+        clusters = tx.clusters.load([sending.plan.cluster.id for sending in sends])
+        effects = tx.effects("push")
+        counted: dict[WriteClass, int] = {}
+        dirty: list[str] = []
+        wait: list[int] = []
+        for sending, outcome in zip(sends, outcomes, strict=True):
+            cluster = clusters[sending.plan.cluster.id]
+            self._settle_one(tx, cluster, sending, outcome, effects, dirty, wait)
+            if isinstance(outcome, Written):
+                for write_class in _classes(sending.plan):
+                    counted[write_class] = counted.get(write_class, 0) + 1
+            finish(cluster, link.entity, self.fp, effects)
+        tx.clusters.save(clusters.values(), tx.stamp)
+        tx.records.write(effects, tx.run)
+        for write_class, n in counted.items():
+            tx.guards.count(link.system, link.rule.entity, write_class, False, n, tx.at)
+        if dirty:
+            tx.readings.hint(link.system, link.object, dirty, tx.stamp, tx.at)
+        tx.outbox.postpone(link.system, wait, tx.at + WAIT)
+
+    def _settle_one(
+        self,
+        tx: Tx,
+        cluster: Cluster,
+        sending: Sending,
+        outcome: Outcome,
+        effects: Effects,
+        dirty: list[str],
+        wait: list[int],
+    ) -> None:
+        link, rule = self.link, self.link.rule
+        attempt = _stored(cluster, sending.attempt)
+        key = sending.write.key
+        if isinstance(outcome, Written):
+            image = self._image(sending, outcome.image)
+            answer.accepted(cluster, attempt, outcome.key, image, rule, link.entity, self.fp, effects, tx.stamp)
+            self._count(sending.plan.op)
+            if sending.plan.op != "delete" and (image is None or (rule.late_us and sending.plan.op == "create")):
+                dirty.append(outcome.key)
+        elif isinstance(outcome, (Stale, Missing)):
+            answer.not_applied(cluster, attempt, tx.stamp)
+            wait.append(cluster.id)
+            if key is not None:
+                dirty.append(key)
+        elif isinstance(outcome, Unknown):
+            self.counts.unknown += 1
+            answer.unknown(cluster, attempt, tx.at, tx.stamp)
+            wait.append(cluster.id)
+            if key is not None:
+                dirty.append(key)
+            if sending.plan.op == "create":
+                link.wants_full = True
+        else:
+            self.counts.refused += 1
+            self._refused(tx, cluster, attempt, outcome, effects, dirty)
+
+    def _refused(
+        self,
+        tx: Tx,
+        cluster: Cluster,
+        attempt: Attempt,
+        outcome: Clash | Rejected,
+        effects: Effects,
+        dirty: list[str],
+    ) -> None:
+        link = self.link
+        if isinstance(outcome, Clash):
+            names: tuple[str, ...] = () if outcome.field is None else (outcome.field,)
+            reason = f"{link.system}: another record has this value of {outcome.field or 'a unique field'}"
+            if outcome.key is not None:
+                reason += f": {outcome.key}"
+                if not tx.clusters.heads(link.system, link.object, [outcome.key]):
+                    dirty.append(outcome.key)
+            kind = ReportKind.CLASH
+        else:
+            names, reason, kind = outcome.fields, f"{link.system}: {outcome.reason}", ReportKind.REFUSED
+        numbers = {link.translation.number_of(name) for name in names} - {None}
+        mine = frozenset(number for number in numbers if number in attempt.body.fields)
+        answer.refused(
+            cluster, attempt, mine, reason, kind, link.rule, self.fp, effects, tx.stamp  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def _image(self, sending: Sending, record: Record | None) -> answer.Image | None:
+        """A post-image in canonical values; what came back as it was sent needs no translation."""
+        if record is None:
+            return None
+        link, sent = self.link, sending.write.fields
+        digest = link.digest_of(record)
+        values = {}
+        number_of, raw = link.translation.number_of, record.fields
+        if sending.plan.op == "create" and all(
+            name in raw and (raw[name] == value and type(raw[name]) is type(value)) for name, value in sent.items()
+        ):
+            rest = [name for name in raw if name not in sent and raw[name] is not None and number_of(name) is not None]
+            if not rest:
+                values = {number: field.stored for number, field in sending.plan.fields.items()}
+                for name in raw:
+                    number = number_of(name)
+                    if number is not None and number not in values:
+                        values[number] = None
+                return answer.Image(values, digest, record.version)
+        return answer.Image(link.translation.reading(record).values, digest, record.version)
+
+    def _count(self, op: str) -> None:
+        if op == "create":
+            self.counts.created += 1
+        elif op == "update":
+            self.counts.updated += 1
+        else:
+            self.counts.deleted += 1
+
+
+def _stored(cluster: Cluster, attempt: Attempt) -> Attempt:
+    return next(known for known in cluster.attempts if known.id == attempt.id)
+
+
+def _seen(planned: Plan) -> object:
+    """The version to compare with just before writing, where the system compares but cannot refuse."""
+    return planned.binding.version if planned.binding is not None else None
+
+
+def _classes(planned: Plan) -> list[WriteClass]:
+    if planned.op == "create":
+        return [WriteClass.CREATE]
+    if planned.op == "delete":
+        return [WriteClass.DELETE]
+    return sorted({field.write_class for field in planned.fields.values()})
+
+
+__all__ = ["Delivery", "Planned"]
