@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from datasyncd.daemon.config.expressions import FUNCTIONS, ExpressionInvalid, compile_where
@@ -264,6 +264,9 @@ def test_every_function_says_what_it_does() -> None:
     assert all(function.doc and not keyword.iskeyword(name) for name, function in FUNCTIONS.items())
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may have other things to do."""
+
 SIGNS = "and or not in is == != < >= + - * / ( ) [ ] , . : ** lambda if else \\ 'x' 'in' '2024-01-31' 1 0 0.5 True None"
 PARTS = st.sampled_from([*TYPES, *FUNCTIONS, *SIGNS.split()])
 CANONICAL = st.one_of(
@@ -271,6 +274,7 @@ CANONICAL = st.one_of(
 )
 
 
+@UNHURRIED
 @given(st.lists(PARTS, max_size=14).map(" ".join), st.fixed_dictionaries({}, optional=dict.fromkeys(TYPES, CANONICAL)))
 @example("score / 0 > 0", {"score": 1})
 @example("paid * paid > 0", {"paid": "9e999999999"})
@@ -282,6 +286,7 @@ def test_any_text_gives_a_truth_or_says_why_not(text: str, record: dict[str, Any
     assert where(record) in (True, False)
 
 
+@UNHURRIED
 @given(st.text(max_size=60))
 @example("(" * 1000)
 @example("-" * 1500 + "1")

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasyncd.daemon.config.lines import KeyPath, index
@@ -100,6 +100,9 @@ def test_a_path_that_is_not_there_has_the_line_of_the_table_around_it(path: KeyP
     assert index(EVERY_FORM).of(path) == line
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may have other things to do."""
+
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 #[]{}=,'"
 
 keys = st.one_of(st.from_regex(r"[A-Za-z0-9_-]{1,6}", fullmatch=True), st.text(max_size=6))
@@ -115,6 +118,7 @@ documents = st.dictionaries(
 )
 
 
+@UNHURRIED
 @given(documents, st.randoms(use_true_random=False))
 def test_any_document_has_the_same_paths_as_for_the_decoder(document: dict[str, Any], choice: Random) -> None:
     text = written(document, choice)

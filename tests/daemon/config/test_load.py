@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from datasyncd.adapters.registry import AdapterKind
 from datasyncd.daemon.config import fields
-from datasyncd.daemon.config.grammar import Guard, Mapped
+from datasyncd.daemon.config.grammar import Document, Guard, Mapped
 from datasyncd.daemon.config.load import find, load, load_home
 from datasyncd.daemon.config.problems import ConfigInvalid, Problem
 from datasyncd.daemon.config.quantities import OFF, Duration, Share
@@ -663,16 +666,56 @@ def test_where_the_daemon_lives_is_known_whatever_else_is_wrong(tmp_path: Path) 
     ]
 
 
-def test_a_broken_adapter_is_a_problem_of_its_system(tmp_path: Path) -> None:
-    def broken(name: str) -> object:
-        raise ModuleNotFoundError("No module named 'asyncpg'")
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ModuleNotFoundError("No module named 'x'"), "needs something that is not installed: No module named 'x'"),
+        (AttributeError("no KIND"), "cannot be loaded: AttributeError: no KIND"),
+    ],
+)
+def test_a_broken_adapter_is_a_problem_of_its_systems(error: Exception, text: str, tmp_path: Path) -> None:
+    def broken(name: str) -> AdapterKind:
+        raise error
 
     file = tmp_path / "config.toml"
     file.write_text(SAMPLE)
 
     with pytest.raises(ConfigInvalid) as invalid:
-        load(file, {}, broken)  # type: ignore[arg-type]
+        load(file, {}, broken)
 
-    assert [problem.text for problem in invalid.value.problems] == [
-        "the adapter \"store\" needs something that is not installed: No module named 'asyncpg'"
-    ] * 3
+    assert [problem.text for problem in invalid.value.problems] == [f'the adapter "store" {text}'] * 3
+
+
+def test_a_first_contact_goes_by_a_system_that_has_a_link(tmp_path: Path) -> None:
+    by_mail = changed(('first_contact = "newest"', 'first_contact = "mail"'))
+    unlinked = by_mail.replace("[links.mail.contact", "[links.mail.person").replace("[entities.contact]", PERSON)
+
+    assert loaded(by_mail, tmp_path).entities["contact"].first_contact == "mail"
+    assert '26: entities.contact.first_contact: the system "mail" has no link to contact' in said(unlinked, tmp_path)
+
+
+PERSON = (
+    '[entities.person]\nidentify = ["email"]\n[entities.person.fields]\nemail = { type = "email" }\n[entities.contact]'
+)
+
+
+def test_the_options_of_a_built_in_adapter_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(SAMPLE.replace('"store"', '"sqlite"').replace("lock = true\n", "pth = 1\n"))
+
+    with pytest.raises(ConfigInvalid) as invalid:
+        load(file, {})
+
+    assert [str(problem).removeprefix(f"{file}:") for problem in invalid.value.problems] == [
+        '12: systems.mail.pth: unknown key; did you mean "path"?'
+    ]
+
+
+def test_the_grammar_has_a_json_schema() -> None:
+    def described(quantity: Any) -> dict[str, Any]:
+        return {"type": "string", "description": quantity.expected}
+
+    schema = msgspec.json.schema(Document, schema_hook=described)
+
+    assert schema["$defs"]["Guard"]["properties"]["delete"]["description"] == 'a share such as "5%", or "off"'
+    assert schema["$defs"]["Link"]["required"] == ["object", "key", "direction", "map"]

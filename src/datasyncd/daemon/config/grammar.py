@@ -15,7 +15,7 @@ import msgspec
 from datasyncd.reconcile.rules import OnDelete
 
 from .fields import AnyField, Name
-from .quantities import OFF, Duration, Share
+from .quantities import Duration, Share
 
 Direction: TypeAlias = Literal["pull", "push", "both"]
 
@@ -87,14 +87,20 @@ class Mapped(Table, frozen=True, kw_only=True):
     """Of a datetime that is local time there without saying so, such as "Europe/Berlin". Default: UTC."""
 
 
+def _share(default: str) -> Share:
+    """A factory instead of a value, which msgspec could not put into a JSON Schema."""
+    made: Share = msgspec.field(default_factory=lambda: Share.parse(default))
+    return made
+
+
 class Guard(Table, frozen=True, kw_only=True):
     """What a link may write in an hour, by class, before a person is asked."""
 
-    create: Share = OFF
-    update: Share = Share(0.5)
-    clear: Share = Share(0.2)
-    delete: Share = Share(0.1)
-    consent: Share = Share(0.1)
+    create: Share = _share("off")
+    update: Share = _share("50%")
+    clear: Share = _share("20%")
+    delete: Share = _share("10%")
+    consent: Share = _share("10%")
     at_least: Annotated[int, msgspec.Meta(ge=0, le=2**31, description="a whole number of 0 or more")] = 10
     """Below so many records a class is not held."""
 
@@ -120,7 +126,7 @@ class Link(Table, frozen=True, kw_only=True):
     cron: Name | None = None
     sweep: Duration | None = None
     where: str | None = None
-    guard: Guard = Guard()
+    guard: Guard = msgspec.field(default_factory=Guard)
     opt_in: Literal["write", "strict"] | None = None
     """May it raise a consent without a conditional write? Default: over a blank only."""
 

@@ -63,8 +63,8 @@ def _adapter(
             findings.error(path, "unknown adapter; `datasyncd adapters` lists them", unknown.nearest)
         except ImportError as error:
             findings.error(path, f'the adapter "{name}" needs something that is not installed: {error}')
-        except TypeError as error:
-            findings.error(path, str(error))
+        except Exception as error:  # of whatever package brings the adapter
+            findings.error(path, f'the adapter "{name}" cannot be loaded: {type(error).__name__}: {error}')
     return None
 
 
