@@ -1,0 +1,123 @@
+"""Sets of texts: each element once, without blanks around it, sorted by code point. The empty set is blank.
+
+A system with arrays holds an array; elsewhere a set is one text with a separator, or a JSON array in a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from datasyncd.adapters.contract import Native
+from datasyncd.reconcile.rules import Value
+
+from .field_type import (
+    LARGEST_SET,
+    LONGEST_VALUE,
+    FieldTypeOptions,
+    Form,
+    Invalid,
+    Kind,
+    Reader,
+    Unusable,
+    longest,
+    too_long,
+)
+from .text import text_of, well_formed
+
+DEFAULT_SEPARATOR = ";"
+JSON_ARRAY = "json"
+"""The separator that means: a JSON array in a text."""
+
+
+def set_reader(options: FieldTypeOptions) -> Reader:
+    separator = _separator(options)
+    limit = longest(options)
+
+    def read(raw: Native) -> Value:
+        if raw is None:
+            return None
+        if raw.__class__ is not list:
+            if isinstance(raw, dict):
+                raise Invalid("a list of texts expected, not an object")
+            raw = raw if isinstance(raw, list | tuple | set | frozenset) else _split(raw, separator)
+        return _elements(raw, limit)
+
+    return read
+
+
+def _separator(options: FieldTypeOptions) -> str:
+    separator = DEFAULT_SEPARATOR if options.separator is None else options.separator
+    if not separator:
+        raise Unusable("`separator` must be a text of at least one character, or json")
+    return separator
+
+
+def _split(raw: Native, separator: str) -> list[Any]:
+    text = text_of(raw, "a list of texts")
+    if len(text) > 4 * LONGEST_VALUE:
+        raise too_long(LONGEST_VALUE)
+    if separator != JSON_ARRAY:
+        return text.split(separator)
+    if not text or text.isspace():
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[Any])
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise Invalid("a JSON array of texts expected") from None
+
+
+def _elements(raw: Iterable[Any], limit: int) -> Value:
+    found: set[str] = set()
+    total = 0
+    for element in raw:
+        if element.__class__ is not str:
+            if element is None:
+                continue
+            element = text_of(element, "a list of texts")
+        element = element.strip()
+        if not element or element in found:
+            continue
+        total += len(element)
+        if len(element) > limit:
+            raise too_long(limit)
+        if len(found) == LARGEST_SET:
+            raise Invalid(f"at most {LARGEST_SET} elements expected")
+        if total > LONGEST_VALUE:
+            raise too_long(LONGEST_VALUE)
+        found.add(element if element.isascii() else well_formed(element))
+    return sorted(found) or None
+
+
+def set_form(options: FieldTypeOptions, kind: Kind) -> Form | None:
+    separator = _separator(options)
+    if kind in ("list", "json"):
+        return Form(_as_list)
+    if kind not in ("text", "bytes", "any"):
+        return None
+    if separator == JSON_ARRAY:
+        return Form(_encoded(_as_json, kind))
+
+    def join(value: Any) -> str:
+        elements = _as_list(value)
+        if any(separator in element for element in elements):
+            raise Invalid("elements that do not contain the separator expected")
+        return separator.join(elements)
+
+    return Form(_encoded(join, kind), limit="elements that contain the separator do not fit")
+
+
+def _encoded(write: Any, kind: Kind) -> Any:
+    return (lambda value: write(value).encode()) if kind == "bytes" else write
+
+
+def _as_list(value: Any) -> list[str]:
+    if value.__class__ is not list or not all(element.__class__ is str for element in value):
+        raise Invalid("a list of texts expected")
+    return list(value)
+
+
+def _as_json(value: Any) -> str:
+    return msgspec.json.encode(_as_list(value)).decode()
