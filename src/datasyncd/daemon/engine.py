@@ -7,7 +7,8 @@ again before each of its cycles. The others go on.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from hashlib import blake2b
 
 import anyio
@@ -144,16 +145,12 @@ class Engine:
         for name, rules in self.rules.items():
             digest = _rules_digest(rules)
             meta = f"rules:{name}"
-            if await self.store.transact(lambda tx, meta=meta: tx.meta(meta)) == digest:
+            if await self.store.transact(partial(Tx.meta, name=meta)) == digest:
                 continue
             after = 0
-            while True:
-                after = await self.store.transact(
-                    lambda tx, name=name, after=after: _rescan(tx, self.store, self.rules[name], after)
-                )
-                if not after:
-                    break
-            await self.store.transact(lambda tx, meta=meta, digest=digest: tx.set_meta(meta, digest))
+            while after := await self.store.transact(partial(_rescan, store=self.store, rules=rules, after=after)):
+                pass
+            await self.store.transact(partial(Tx.set_meta, name=meta, value=digest))
 
 
 def recover(tx: Tx) -> None:
@@ -188,7 +185,7 @@ def _rescan(tx: Tx, store: Store, rules: EntityRule, after: int) -> int:
     return ids[-1] if ids else 0
 
 
-def _stored(translation: Translation) -> object:
+def _stored(translation: Translation) -> Callable[[FieldNumber, Value], Value]:
     def stored(number: FieldNumber, value: Value) -> Value:
         return translation.stored(number, value)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from datasyncd.adapters.contract import Gone, Malformed, Moment, Record
+from datasyncd.reconcile import observe
 from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, ClusterBody, ClusterState
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -196,7 +197,10 @@ class Intake:
         for _kind, digest in keys:
             self._overlay.setdefault(digest, []).append(cluster)
         cluster.keys = frozenset(keys)
-        self._join(cluster, reading, contact=False, sent=None)
+        binding = self._binding(cluster, reading, None)
+        observe.found(cluster, binding, reading, self.link.entity, self.fp, self.effects)
+        if binding.body.absent:
+            self._dirty.append(reading.ext_id)
 
     def _bind(self, cluster: Cluster, reading: Reading, *, ours: bool) -> None:
         """A record of a cluster that other records, or a create of ours, made."""
@@ -217,6 +221,14 @@ class Intake:
         sent: list[int] | None,
         attempts: Sequence[Attempt] = (),
     ) -> None:
+        binding = self._binding(cluster, reading, sent)
+        for attempt in attempts:
+            attempt.binding_id = binding.id
+            cluster.marked = [*cluster.marked, attempt.id]
+        self.effects.journal.append(Entry(cluster.id, "bind", binding.system, binding.id, self.effects.cause))
+        self._run(cluster, binding, reading, contact=contact)
+
+    def _binding(self, cluster: Cluster, reading: Reading, sent: list[int] | None) -> Binding:
         link = self.link
         binding = Binding(
             self.tx.next(), cluster.id, link.system, link.object, reading.ext_id, BindingBody({}, sent=sent),
@@ -224,12 +236,8 @@ class Intake:
         )  # fmt: skip
         cluster.bindings = [*cluster.bindings, binding]
         cluster.rescan = True
-        for attempt in attempts:
-            attempt.binding_id = binding.id
-            cluster.marked = [*cluster.marked, attempt.id]
         self.taken.seen.add(binding.id)
-        self.effects.journal.append(Entry(cluster.id, "bind", link.system, binding.id, self.effects.cause))
-        self._run(cluster, binding, reading, contact=contact)
+        return binding
 
     def _quarantine(self, reading: Reading, keys: Sequence[MatchKey], match: Match) -> None:
         link = self.link

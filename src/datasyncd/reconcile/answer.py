@@ -61,7 +61,8 @@ def accepted(
         reg = cluster.regs.get(number)
         at_rest = reg is not None and dominates(ctx, reg.ctx)
         body.shadow[number] = Shadow(digest, None if at_rest else ctx, val, effects.at, depth)
-        cluster.touched.add(number)
+        if not (binding.new and at_rest):
+            cluster.touched.add(number)
     if body.blocked:
         for number in body.blocked.keys() & attempt.body.fields.keys():
             effects.released.append((link.system, link.object, binding.ext_id, number))

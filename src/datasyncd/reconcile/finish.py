@@ -30,7 +30,7 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
             _hold(cluster, reg, rule)
             _report_conflict(cluster, reg, rule, entity, fp, effects)
         _collapse(cluster, number, reg, rule, entity)
-    if cluster.new or any(number in kind for kind in entity.identify for number in cluster.edited):
+    if any(number in kind for kind in entity.identify for number in cluster.edited):
         cluster.keys = keys_of(cluster, entity, fp)
     if cluster.touched or cluster.edited or cluster.rescan or cluster.new:
         _owe(cluster, entity, fp, effects.at)

@@ -103,8 +103,8 @@ class Observer:
                     continue
                 self._field(number, value, shadow)
         for number, (raw, reason) in reading.invalid.items():
-            self._invalid(number, raw, reason)
-        self._absorb()
+            self.invalid(number, raw, reason)
+        self.absorb()
         if self.ghosts:
             self._end_ghosts()
 
@@ -371,7 +371,7 @@ class Observer:
 
     # Invalid values, mapping changes
 
-    def _invalid(self, number: FieldNumber, raw: bytes, reason: str) -> None:
+    def invalid(self, number: FieldNumber, raw: bytes, reason: str) -> None:
         """Present and untranslatable: known to be there, no edit, nothing written until the raw value changes."""
         binding = self.binding
         shadow = binding.body.shadow.get(number)
@@ -414,7 +414,7 @@ class Observer:
                 kept = value if self.entity.fields[number].policy is Policy.UNION else None
                 self._shade(number, digest, self.cluster.context_of(self.binding, number), kept)
 
-    def _absorb(self) -> None:
+    def absorb(self) -> None:
         """What the reading proves about the whole record: it is there, in this version, as of its begin."""
         binding, reading = self.binding, self.reading
         if binding.suspect_since:
@@ -508,6 +508,38 @@ class Observer:
                 state == ReportState.SETTLED, binding.system, text,
             )
         )  # fmt: skip
+
+
+def found(
+    cluster: Cluster, binding: Binding, reading: Reading, entity: EntityRule, fp: Fingerprinter, effects: Effects
+) -> None:
+    """The first record of a new cluster: all that it holds is a first edit, concurrent to nothing.
+
+    The same as `Observer.run` does, told once for all fields, since a first synchronisation is made of these.
+    """
+    link = entity.links[binding.system]
+    pulls, regs, shadows = link.pulls, cluster.regs, binding.body.shadow
+    ts = reading.began_at if reading.edited_at is None else min(reading.edited_at, reading.arrived_at)
+    actor = cluster.actor(binding.id, binding.incarnation)
+    first: Ctx = {actor: 1}
+    rows: list[tuple[object, ...]] = []
+    for number, value in reading.values.items():
+        digest = fp(value)
+        if value is None or number not in pulls:
+            shadows[number] = Shadow(digest, None, value if type(value) is list else None)
+            continue
+        regs[number] = Reg([Sib(actor, 1, value, ts)], first)
+        shadows[number] = Shadow(digest, None, value if type(value) is list else None)
+        rows.append((number, binding.incarnation, 1, value, ts))
+        if entity.fields[number].consent:
+            effects.acts.append(
+                Act(cluster.id, number, (binding.id, binding.incarnation, 1), value, binding.system, "record", None, ts)
+            )
+    effects.journal.append(Entry(cluster.id, "found", binding.system, binding.id, effects.cause, rows))
+    observer = Observer(cluster, binding, reading, entity, fp, effects)
+    for number, (raw, reason) in reading.invalid.items():
+        observer.invalid(number, raw, reason)
+    observer.absorb()
 
 
 def candidates_of(cluster: Cluster, reg: Reg) -> list[Candidate]:
