@@ -19,6 +19,9 @@ ABSENT = msgspec.msgpack.Ext(1, b"")
 _WIDE = 2
 """Code of the msgpack extension for integers beyond 64 bits."""
 
+_TEXT = 3
+"""Code of the msgpack extension for texts in a row that has lone surrogates."""
+
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
@@ -27,15 +30,17 @@ def row_digest(values: Iterable[Native]) -> bytes:
     row = values if isinstance(values, tuple | list) else list(values)
     try:
         packed = _encode(row)
-    except OverflowError:
+    except (OverflowError, ValueError):
         packed = _encode([_packable(value) for value in row])
     return blake2b(packed, digest_size=8).digest()
 
 
 def _packable(value: Native) -> Native:
-    """The same value with its wide integers in a form that msgpack has."""
+    """The same value with its wide integers and texts in a form that msgpack has."""
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return msgspec.msgpack.Ext(_WIDE, str(value).encode())
+        return msgspec.msgpack.Ext(_WIDE, hex(value).encode())
+    if isinstance(value, str):
+        return msgspec.msgpack.Ext(_TEXT, value.encode("utf-8", "surrogatepass"))
     if isinstance(value, list | tuple):
         return [_packable(item) for item in value]
     if isinstance(value, dict):

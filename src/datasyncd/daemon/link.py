@@ -58,7 +58,9 @@ class Link:
     ) -> Reading:
         """A record in canonical values."""
         read = self.translation.reading(record)
-        invalid = {number: (fp(["invalid", repr(raw)]), reason) for number, (raw, reason) in read.invalid.items()}
+        invalid = {
+            number: (fp(["invalid", row_digest([raw])]), reason) for number, (raw, reason) in read.invalid.items()
+        }
         return Reading(
             record.key, read.values, digest, began.seq, began.at, arrived_at, read.edited_at, record.version,
             invalid, by_id, stale=self.rule.stale_us > 0,

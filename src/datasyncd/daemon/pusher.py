@@ -497,22 +497,15 @@ class Delivery:
         """A post-image in canonical values; what came back as it was sent needs no translation."""
         if record is None:
             return None
-        link, sent = self.link, sending.write.fields
+        link, sent, raw = self.link, sending.write.fields, record.fields
         digest = link.digest_of(record)
-        values = {}
-        number_of, raw = link.translation.number_of, record.fields
-        if sending.plan.op == "create" and all(
-            name in raw and (raw[name] == value and type(raw[name]) is type(value)) for name, value in sent.items()
-        ):
-            rest = [name for name in raw if name not in sent and raw[name] is not None and number_of(name) is not None]
-            if not rest:
-                values = {number: field.stored for number, field in sending.plan.fields.items()}
-                for name in raw:
-                    number = number_of(name)
-                    if number is not None and number not in values:
-                        values[number] = None
-                return answer.Image(values, digest, record.version)
-        return answer.Image(link.translation.reading(record).values, digest, record.version)
+        for name, value in sent.items():
+            if name not in raw or raw[name] != value or type(raw[name]) is not type(value):
+                return answer.Image(link.translation.reading(record).values, digest, record.version)
+        rest = Record(record.key, {name: value for name, value in raw.items() if name not in sent})
+        values = link.translation.reading(rest).values
+        values.update({number: field.stored for number, field in sending.plan.fields.items()})
+        return answer.Image(values, digest, record.version)
 
     def _count(self, op: str) -> None:
         if op == "create":

@@ -1,0 +1,233 @@
+"""App: the daemon that runs for ever: workers, schedule, control socket, signals.
+
+SIGTERM and SIGINT drain: what was sent is answered, nothing new begins. SIGHUP loads the config anew, and
+keeps the old one if the new one is not valid. A task that crashes is started again with back-off and shows
+in `status`; the others go on.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from datasyncd import __version__
+from datasyncd.adapters.errors import AdapterError
+
+from .config.load import Config, load
+from .config.problems import ConfigInvalid
+from .cycle import pull_link, push_link
+from .engine import Engine
+from .link import Counts
+from .notify import notify, watchdog_s
+from .schedule import DEFAULT_EVERY_S, LIVE_EVERY_S, Schedule
+from .worker import Worker
+
+log = structlog.get_logger()
+
+DRAIN_S = 20.0
+"""How long what is under way may take to end."""
+RESTART_S = (1.0, 5.0, 30.0)
+
+Started = Callable[[str, Counts, Counts], None]
+"""Called after a link's first cycle: its name, what was read, what was written."""
+
+
+class App:
+    """One run of one config."""
+
+    def __init__(self, engine: Engine, started: Started | None = None) -> None:
+        self.engine = engine
+        self.workers: dict[tuple[str, str], Worker] = {}
+        self.crashes: dict[str, str] = {}
+        """Tasks that crashed and were started again: their name and the kind of error."""
+        self.in_step = False
+        """The first cycle over all links is done."""
+        self.stop = anyio.Event()
+        self._schedule = Schedule()
+        self._started = started
+        self._tasks: TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Work until `stop` is set, then drain."""
+        for system, links in self.engine.config.links.items():
+            for entity in links:
+                self._add(system, entity)
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            await self._first_cycle()
+            self._schedule.start()
+            for worker in self.workers.values():
+                self.supervise(f"pull {worker.name}", worker.pulling)
+                self.supervise(f"push {worker.name}", worker.pushing)
+                if worker.live:
+                    self.supervise(f"watch {worker.name}", worker.watching_loop)
+                worker.due.set()
+            notify("READY=1\nSTATUS=in step")
+            self.supervise("watchdog", self._watchdog)
+            await self.stop.wait()
+            notify("STOPPING=1")
+            await self._drain()
+            tasks.cancel_scope.cancel()
+        self._schedule.stop()
+
+    def supervise(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task; when it crashes, note it and start it again."""
+        assert self._tasks is not None
+        self._tasks.start_soon(self._kept_alive, name, task, name=name)
+
+    async def _kept_alive(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
+        crashes = 0
+        while True:
+            try:
+                await task()
+                return
+            except Exception as error:
+                self.crashes[name] = f"{type(error).__name__}"
+                log.exception("task_crashed", task=name)
+                await anyio.sleep(RESTART_S[min(crashes, len(RESTART_S) - 1)])
+                crashes += 1
+
+    def _add(self, system: str, entity: str) -> None:
+        """A worker and its triggers."""
+        link = self.engine.config.links[system][entity]
+        capabilities = self.engine.adapters[system].capabilities(link.object)
+        live = link.live and capabilities.watches
+        intervals = [d.seconds for d in (link.every, link.sweep) if d is not None]
+        if live:
+            intervals.append(LIVE_EVERY_S)
+        if not intervals and link.cron is None:
+            intervals.append(DEFAULT_EVERY_S)
+        expected = min(intervals) if intervals else 86_400.0
+        worker = Worker(self.engine, (system, entity), live, expected)
+        worker.on_change = self._changed
+        self.workers[system, entity] = worker
+        if link.every is not None or link.cron is None:
+            every = link.every.seconds if link.every is not None else LIVE_EVERY_S if live else DEFAULT_EVERY_S
+            self._schedule.every(f"every {worker.name}", every, worker.due.set)
+        if link.cron is not None:
+            self._schedule.cron(f"cron {worker.name}", link.cron, worker.due.set)
+        if link.sweep is not None:
+            self._schedule.every(f"sweep {worker.name}", link.sweep.seconds, lambda: self._sweep(worker))
+
+    def _sweep(self, worker: Worker) -> None:
+        """A complete pull, for what increments can miss."""
+        if worker.link is not None:
+            worker.link.wants_full = True
+        worker.due.set()
+
+    def _changed(self, entity: str) -> None:
+        """Clusters of this entity changed: every system that holds it may be owed something."""
+        for (_system, other), worker in self.workers.items():
+            if other == entity:
+                worker.owed.set()
+
+    def wake(self) -> None:
+        """A person decided something: look at everything that may be owed."""
+        for worker in self.workers.values():
+            worker.owed.set()
+            worker.due.set()
+
+    async def _first_cycle(self) -> None:
+        """All sources are read before anything is written, so that guards see the whole of it."""
+        engine = self.engine
+        await engine.attach()
+        order = sorted(self.workers.values(), key=lambda w: w.link is None or not w.link.rule.pulls)
+        read: dict[str, Counts] = {}
+        for worker in order:
+            notify(f"STATUS=reading {worker.name}")
+            read[worker.name] = await self._try(worker, push=False)
+        for worker in order:
+            notify(f"STATUS=writing {worker.name}")
+            written = await self._try(worker, push=True)
+            if self._started is not None:
+                self._started(worker.name, read[worker.name], written)
+        self.in_step = True
+
+    async def _try(self, worker: Worker, *, push: bool) -> Counts:
+        link = worker.link
+        if link is None:
+            worker.failures = worker.failures or 1
+            worker.last_error = str(self.engine.detached.get(worker.key, ""))
+            return Counts()
+        try:
+            if push:
+                return await push_link(self.engine, link, pulled=True)
+            counts = await pull_link(self.engine, link)
+        except AdapterError as error:
+            worker.failures += 1
+            worker.last_error = str(error)
+            log.warning("link_failing", link=worker.name, kind=type(error).__name__, reason=str(error))
+            return Counts()
+        worker.last_success = self.engine.clock.now()
+        return counts
+
+    async def _drain(self) -> None:
+        """Let what is under way end; nothing new begins."""
+        for worker in self.workers.values():
+            worker.stop()
+        with anyio.move_on_after(DRAIN_S):
+            while any(worker.running for worker in self.workers.values()):
+                await anyio.sleep(0.02)
+
+    async def _watchdog(self) -> None:
+        """Tell systemd that the loop turns and the state answers."""
+        every = watchdog_s()
+        while every is not None:
+            await self.engine.store.transact(lambda tx: tx.sequence)
+            notify("WATCHDOG=1")
+            await anyio.sleep(every)
+
+
+async def run(path: Path, started: Started | None = None, handlers: Callable[[App], object] | None = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Raises `ConfigInvalid` for the first config only.
+
+    `handlers`: makes what the control socket answers with.
+    """
+    tune_memory()
+    config = load(path)
+    while True:
+        async with Engine.open(config, f"run {__version__}") as engine:
+            app = App(engine, started)
+            following = await _until_signal(app, path)
+        if following is None:
+            return
+        config = following
+
+
+async def _until_signal(app: App, path: Path) -> Config | None:
+    """Run one config; returns the next one after SIGHUP, or None at the end."""
+    following: list[Config] = []
+
+    async def listen() -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    notify("RELOADING=1")
+                    try:
+                        following.append(load(path))
+                    except ConfigInvalid as invalid:
+                        log.error("reload_refused", problems=[str(problem) for problem in invalid.problems])
+                        notify("READY=1\nSTATUS=the new config is not valid; the old one goes on")
+                        continue
+                    log.info("reloading")
+                app.stop.set()
+                return
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        await app.run()
+        tasks.cancel_scope.cancel()
+    return following[-1] if following else None
+
+
+def tune_memory() -> None:
+    """What is loaded at the start lives for ever, and batches hold no cycles: look for garbage less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

@@ -1,0 +1,228 @@
+"""Worker: one link at work in the daemon: it pulls when it is due, and pushes what it is owed.
+
+Every trigger (a change seen by watching, the schedule, a hint, a person) does the same thing: it marks the
+link due. Pulls of one link never overlap, and neither do its pushes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+
+import anyio
+import structlog
+
+from datasyncd.adapters.errors import AdapterError, Throttled, Unauthorised, Unsupported
+
+from .cycle import pull_link, push_link
+from .engine import Engine
+from .link import Counts, Link
+
+log = structlog.get_logger()
+
+RETRY_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+UNAUTHORISED_RETRY_S = 300.0
+REMEMBERED = 100
+"""Runs of which the failure rate is taken."""
+
+
+class LinkState(StrEnum):
+    LIVE = "live"
+    """Changes arrive by themselves."""
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FAILING = "failing"
+
+
+class Signal:
+    """Something to be done: set as often as one likes, waited for by one task."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout_s: float | None = None) -> None:
+        """Until it is set, or for `timeout_s`; clears it."""
+        with anyio.move_on_after(timeout_s):
+            await self._event.wait()
+        self._event = anyio.Event()
+
+    @property
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+
+class Worker:
+    """The tasks of one link, and what `status` says of it."""
+
+    def __init__(self, engine: Engine, key: tuple[str, str], live: bool, expected_every_s: float) -> None:
+        self.engine = engine
+        self.key = key
+        self.live = live
+        self.expected_every_s = expected_every_s
+        """The longest time between two runs that the config lets one expect."""
+        self.due = Signal()
+        self.owed = Signal()
+        self.running = False
+        self.stopping = False
+        self.started_at = engine.clock.now()
+        self.last_success: int | None = None
+        self.last_error = ""
+        self.failures = 0
+        """In a row."""
+        self.pulled_recently = False
+        self.watching = False
+        self.outcomes: deque[bool] = deque(maxlen=REMEMBERED)
+        self.written = Counts()
+        self.on_change: Callable[[str], None] = lambda _entity: None
+        """Called when clusters of an entity may be owed deliveries."""
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.key)
+
+    @property
+    def link(self) -> Link | None:
+        return self.engine.links.get(self.key)
+
+    @property
+    def state(self) -> LinkState:
+        if self.failures:
+            return LinkState.FAILING
+        if self.running:
+            return LinkState.RUNNING
+        return LinkState.LIVE if self.live and self.watching else LinkState.WAITING
+
+    @property
+    def failure_rate(self) -> float:
+        return round(self.outcomes.count(False) / len(self.outcomes), 3) if self.outcomes else 0.0
+
+    def stop(self) -> None:
+        """Finish what is under way and begin nothing new."""
+        self.stopping = True
+        self.due.set()
+        self.owed.set()
+
+    async def pulling(self) -> None:
+        """Pull whenever the link is due.
+
+        On crash or error: the link stays due and is tried again with back-off; the other links go on.
+        """
+        retry: float | None = None
+        while not self.stopping:
+            await self.due.wait(retry)
+            if self.stopping:
+                return
+            retry = await self._attempt(self._pull_once)
+            if retry is not None:
+                self.due.set() if retry == 0 else None
+
+    async def pushing(self) -> None:
+        """Deliver whenever something is owed, or when a write that failed is due again."""
+        retry: float | None = 0.0
+        while not self.stopping:
+            if retry != 0.0:
+                await self.owed.wait(retry)
+            if self.stopping:
+                return
+            retry = await self._attempt(self._push_once)
+            if retry is None:
+                retry = await self._next_due()
+
+    async def watching_loop(self) -> None:
+        """Mark the link due at each hint of the system."""
+        while not self.stopping:
+            link = self.link
+            if link is not None and link.capabilities.watches:
+                try:
+                    self.watching = True
+                    async for _hint in link.adapter.watch(link.object):
+                        self.due.set()
+                        if self.stopping:
+                            return
+                except Unsupported:
+                    return
+                except AdapterError as error:
+                    log.warning("watch_ended", link=self.name, reason=str(error))
+                finally:
+                    self.watching = False
+            await anyio.sleep(1.0)
+
+    async def _attempt(self, once: Callable[[], object]) -> float | None:
+        """Run one pull or push; seconds until it should be tried again, or None when it went well."""
+        self.running = True
+        try:
+            await once()  # type: ignore[misc]
+        except AdapterError as error:
+            self._failed(error)
+            if isinstance(error, Throttled):
+                return error.after_s
+            if isinstance(error, Unauthorised):
+                return UNAUTHORISED_RETRY_S
+            return RETRY_S[min(self.failures, len(RETRY_S)) - 1]
+        finally:
+            self.running = False
+        return None
+
+    async def _pull_once(self) -> None:
+        link = await self._attached()
+        counts = await pull_link(self.engine, link)
+        self._succeeded()
+        if counts.changed:
+            self.on_change(link.rule.entity)
+
+    async def _push_once(self) -> None:
+        if self.link is None:
+            return
+        link = await self._attached()
+        counts = await push_link(self.engine, link, pulled=self.pulled_recently)
+        self.pulled_recently = False
+        self.written.add(counts)
+        if counts.created or counts.updated or counts.deleted:
+            self.on_change(link.rule.entity)
+            self._succeeded()
+        if link.wants_full or counts.unknown:
+            self.due.set()
+
+    async def _attached(self) -> Link:
+        if self.link is None:
+            await self.engine.attach_one(self.key)
+            if self.link is not None and not self.engine.detached:
+                await self.engine.rescan_changed()
+        if self.link is None:
+            raise self.engine.detached[self.key]
+        return self.link
+
+    async def _next_due(self) -> float | None:
+        """Seconds until an outbox row of this link is due again; hints that came of a push are read first."""
+        link = self.link
+        if link is None:
+            return RETRY_S[-1]
+        system, entity, object = link.system, link.rule.entity, link.object
+        due, dirty = await self.engine.store.transact(
+            lambda tx: (tx.outbox.next_due(system, entity), tx.readings.fresh(system, object))
+        )
+        if dirty:
+            self.due.set()
+        if due is None or not link.rule.pushes:
+            return None
+        return max(0.01, (due - self.engine.clock.now()) / 1_000_000)
+
+    def _failed(self, error: AdapterError) -> None:
+        self.failures += 1
+        self.outcomes.append(False)
+        if str(error) != self.last_error:
+            log.warning("link_failing", link=self.name, kind=type(error).__name__, reason=str(error))
+        self.last_error = str(error)
+
+    def _succeeded(self) -> None:
+        if self.failures:
+            log.info("link_recovered", link=self.name)
+        self.failures = 0
+        self.last_error = ""
+        self.last_success = self.engine.clock.now()
+        self.outcomes.append(True)
