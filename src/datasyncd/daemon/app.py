@@ -173,7 +173,7 @@ class App:
             worker.stop()
         with anyio.move_on_after(DRAIN_S):
             while any(worker.running for worker in self.workers.values()):
-                await anyio.sleep(0.02)
+                await anyio.sleep(0.02)  # noqa: ASYNC110 - for seconds at most
 
     async def _watchdog(self) -> None:
         """Tell systemd that the loop turns and the state answers."""

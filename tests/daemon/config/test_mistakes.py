@@ -259,11 +259,6 @@ WRONG: list[tuple[str, tuple[str, str], list[str]]] = [
         ],
     ),
     (
-        "a consent without a channel",
-        (CONSENT, 'authorised = ["crm"]'),
-        ["30: entities.contact.fields.sms_opt_in.channel: missing; expected a name"],
-    ),
-    (
         "an unknown system that may collect an opt-in",
         (CONSENT, 'channel = "sms", authorised = ["crm", "mial"]'),
         ['30: entities.contact.fields.sms_opt_in.authorised[1]: no system "mial"; did you mean "mail"?'],

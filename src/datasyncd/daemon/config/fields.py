@@ -108,10 +108,10 @@ class Consent(Field, frozen=True, kw_only=True, tag="consent"):
     """What a person allowed on one channel, for one purpose."""
 
     policies: ClassVar[tuple[Policy, ...]] = (Policy.MOST_RESTRICTIVE, Policy.MOST_PERMISSIVE)
-    stand_ins: ClassVar[dict[str, object]] = {"channel": ""}
 
     policy: Policy = Policy.MOST_RESTRICTIVE
-    channel: Name
+    channel: Name | None = None
+    """What it is a consent to: sms, email, ... Default: what the field's name says."""
     purpose: Name | None = None
     authorised: tuple[str, ...] = ()
     """The systems that may collect an opt-in; none: nobody raises it again after an opt-out."""
