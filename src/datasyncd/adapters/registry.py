@@ -21,6 +21,8 @@ GROUP = "datasyncd.adapters"
 """Name of the entry points by which other packages add kinds."""
 
 _BUILT_IN = {
+    "csv": "datasyncd.adapters.csv.adapter",
+    "jsonl": "datasyncd.adapters.jsonl.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",
 }
 """Name of a kind -> module that holds it as `KIND`."""

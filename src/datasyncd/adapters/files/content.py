@@ -1,0 +1,158 @@
+"""The content of a file at one moment: read whole, and replaced whole.
+
+Other programs write these files, too. A *stamp* tells whether a file is still the one that was read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from datasyncd.adapters.errors import Transient, Unauthorised, Unreachable
+
+Stamp: TypeAlias = tuple[int, int, int, int]
+"""Device, inode, size, time of the last change in nanoseconds."""
+
+TRIES = 20
+PAUSE_S = 0.005
+"""A reading during which the file changed is repeated so many times, after so long."""
+
+_OURS = ".datasyncd-new"
+"""Ending of the files that are written to take another's place."""
+
+
+class NoFile(Unreachable):
+    """There is no file of this name."""
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a file held, and the stamp that it had."""
+
+    data: bytes
+    stamp: Stamp
+
+
+def read(path: Path) -> Content:
+    """Read a file at a moment when nobody writes it. Raises `Unreachable`, `Unauthorised`, `Transient`."""
+    for _ in range(TRIES):
+        try:
+            with open(path, "rb") as file:
+                before = _stamp(os.fstat(file.fileno()))
+                data = file.read()
+                after = _stamp(os.fstat(file.fileno()))
+            if before == after == _stamp(os.stat(path)) and len(data) == before[2]:
+                return Content(data, before)
+        except FileNotFoundError as error:
+            raise NoFile(f"{path}: {error.strerror}") from None
+        except PermissionError:
+            raise Unauthorised(f"{path}: reading is not allowed to the daemon's user") from None
+        except OSError as error:
+            raise Unreachable(f"{path}: {error.strerror}") from None
+        time.sleep(PAUSE_S)
+    raise Transient(f"{path} changes faster than it can be read")
+
+
+def replace(path: Path, seen: Content, data: bytes) -> bool:
+    """Put `data` in the place of what was seen; false, and nothing done, if the file is no longer that.
+
+    On crash: the file holds all of the old or all of the new content; what was written beside it is removed by
+    `sweep` at the next start. A change that another program makes between our last look and the renaming, without
+    taking the lock, is lost.
+    """
+    target = Path(os.path.realpath(path))
+    with _written(target, data, like=target) as new:
+        if not _is_still(target, seen):
+            return False
+        os.replace(new, target)
+    _sync_folder(target.parent)
+    return True
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Make a file that does not exist; false, and nothing done, if it does. On crash: as `replace`."""
+    with _written(path, data, like=None) as new:
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return False
+    _sync_folder(path.parent)
+    return True
+
+
+def sweep(path: Path) -> None:
+    """Remove what a process that died left beside this file. What another one is writing now is locked, and stays."""
+    with suppress(OSError):
+        for left in path.parent.glob(f".{path.name}.*{_OURS}"):
+            with suppress(OSError), open(left, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+
+
+@contextmanager
+def _written(target: Path, data: bytes, like: Path | None) -> Iterator[str]:
+    """A file beside the target that holds `data` on the disk, with the mode and owner of `like`; removed at the end."""
+    if like is not None and not os.access(like, os.W_OK):
+        raise Unauthorised(f"{like}: writing is not allowed to the daemon's user")
+    try:
+        number, new = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_OURS)
+    except PermissionError:
+        raise Unauthorised(f"{target.parent}: the daemon's user may not make files in this folder") from None
+    except OSError as error:
+        raise Unreachable(f"{target.parent}: {error.strerror}") from None
+    try:
+        with open(number, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            _dress(file.fileno(), like)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            yield new
+    except OSError as error:
+        raise Transient(f"{target}: {error.strerror}; nothing was changed") from None
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(new)
+
+
+def _dress(number: int, like: Path | None) -> None:
+    """Give a new file the mode and owner of another one, as far as the daemon's user may; else what a new file gets."""
+    if like is None:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        os.fchmod(number, 0o666 & ~mask)
+        return
+    old = os.stat(like)
+    os.fchmod(number, old.st_mode & 0o7777)
+    with suppress(PermissionError):
+        os.fchown(number, old.st_uid, old.st_gid)
+
+
+def _is_still(path: Path, seen: Content) -> bool:
+    """Compares the bytes, too: the clock of a file system has steps, and two changes can fall into one."""
+    try:
+        if _stamp(os.stat(path)) != seen.stamp or path.read_bytes() != seen.data:
+            return False
+        return _stamp(os.stat(path)) == seen.stamp
+    except OSError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the folder's entries on the disk. Raises OSError: the change is made, but may not survive a power cut."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

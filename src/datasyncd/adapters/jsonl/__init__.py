@@ -1,0 +1,1 @@
+"""Folders of JSON lines as a system."""

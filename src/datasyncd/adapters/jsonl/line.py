@@ -1,0 +1,71 @@
+"""Lines: one JSON object each, of which single fields are changed and all others stay as they are written.
+
+A number that nobody changes keeps its digits, and a text its escapes: only their place in the line is known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from itertools import product
+
+import msgspec
+
+from datasyncd.adapters.contract import Native
+from datasyncd.adapters.files.sheet import Unfit
+
+Parts = dict[str, msgspec.Raw]
+"""Name -> value as it is written, in the order of the line."""
+
+_parts = msgspec.json.Decoder(Parts).decode
+_object = msgspec.json.Decoder(dict[str, Native]).decode
+
+_STYLES = tuple(product((b",", b", "), (b":", b": ")))
+"""What may stand between two fields, and between a name and its value."""
+
+_END = re.compile(rb"[\r\n]*$")
+
+
+def decoded(line: bytes) -> dict[str, Native]:
+    """The object on a line. Raises `ValueError` with a reason that quotes nothing of it."""
+    try:
+        return _object(line)
+    except msgspec.ValidationError:
+        raise ValueError("it is JSON, but no object") from None
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+
+
+def parts(line: bytes) -> Parts:
+    """The fields of an object as they are written."""
+    return _parts(line)
+
+
+def written(name: str, value: Native) -> msgspec.Raw:
+    """A value as it is written. Raises `Unfit` for what JSON has no form for."""
+    try:
+        return msgspec.Raw(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except (TypeError, ValueError, RecursionError):
+        raise Unfit(f"JSON has no form for the value of {name}", name) from None
+
+
+def changed(line: bytes, fields: Mapping[str, msgspec.Raw]) -> bytes:
+    """The line with other values for these fields; those that it lacks come last."""
+    before = parts(line)
+    end = _END.search(line)
+    return joined({**before, **fields}, style_of(line, before)) + (end.group() if end else b"")
+
+
+def style_of(line: bytes, before: Parts) -> tuple[bytes, bytes]:
+    """How the fields of a line are set apart; without blanks if that cannot be told."""
+    body = line.strip()
+    return next((style for style in _STYLES if joined(before, style) == body), _STYLES[0])
+
+
+def joined(fields: Mapping[str, msgspec.Raw], style: tuple[bytes, bytes]) -> bytes:
+    """An object of values that are written already."""
+    comma, colon = style
+    return b"{" + comma.join(msgspec.json.encode(name) + colon + bytes(raw) for name, raw in fields.items()) + b"}"

@@ -1,0 +1,143 @@
+"""JSON lines: fields that are not written keep their very digits and escapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datasyncd.adapters.contract import Malformed, ObjectSpec, Rejected, Write, Written
+from datasyncd.adapters.errors import Unreachable
+
+from .desk import malformed, one, opened, pages, records
+
+CONTACTS = ObjectSpec("contacts", "id", ("email", "tags"))
+
+
+def made(folder: Path, content: bytes) -> Path:
+    (folder / "contacts.jsonl").write_bytes(content)
+    return folder
+
+
+def read(folder: Path) -> bytes:
+    return (folder / "contacts.jsonl").read_bytes()
+
+
+async def pushed(folder: Path, *writes: Write) -> bytes:
+    """The file after the writes, all of which must succeed."""
+    async with opened("jsonl", folder, CONTACTS, path=".") as desk:
+        outcomes = await desk.push("contacts", list(writes))
+        assert all(isinstance(outcome, Written) for outcome in outcomes), outcomes
+    return read(folder)
+
+
+STRANGE = (
+    b'\xef\xbb\xbf{"id": 1, "big": 123456789012345678901234567890, "n": 1.0e2, "email": "a\\u00e9", "x": {"b":1}}\r\n'
+    b"\r\n"
+    b'{"email":"b@x.org","id":2,"price":19.990,"tags":["a"]}\r\n'
+    b'{"id":"2x","email":null}'
+)
+
+
+async def test_untouched_lines_and_fields_stay_byte_for_byte(tmp_path: Path) -> None:
+    after = await pushed(
+        made(tmp_path, STRANGE), Write("update", "1", {"email": "ü"}), Write("update", "2", {"tags": ["b", 2**70]})
+    )
+
+    assert after == STRANGE.replace(b'"a\\u00e9"', '"ü"'.encode()).replace(b'["a"]', b'["b",1180591620717411303424]')
+
+
+async def test_a_new_line_has_all_mapped_fields_in_the_order_of_the_one_before(tmp_path: Path) -> None:
+    made(tmp_path, b'{"tags": [], "email": "a", "id": 1, "other": 2}\n')
+
+    after = await pushed(tmp_path, Write("create", "7", {"email": "c"}), Write("create", "x7", {"id": "x7"}))
+
+    assert after.splitlines()[1:] == [
+        b'{"tags": null, "email": "c", "id": 7}',
+        b'{"tags": null, "email": null, "id": "x7"}',
+    ]
+
+
+async def test_keys_are_texts_or_numbers_and_unknown_types_survive(tmp_path: Path) -> None:
+    async with opened("jsonl", made(tmp_path, STRANGE), CONTACTS, path=".") as desk:
+        assert await records(desk, "contacts") == {
+            "1": {"id": 1, "email": "aé"},
+            "2": {"id": 2, "email": "b@x.org", "tags": ["a"]},
+            "2x": {"id": "2x", "email": None},
+        }
+        assert [column.name for column in (await desk.describe("contacts")).columns] == [
+            "id",
+            "big",
+            "n",
+            "email",
+            "x",
+            "price",
+            "tags",
+        ]
+
+
+async def test_absent_and_null_are_different_versions(tmp_path: Path) -> None:
+    async with opened("jsonl", made(tmp_path, b'{"id":1,"email":"a"}\n'), CONTACTS, path=".") as desk:
+        before = await one(desk, "contacts", "1")
+        await desk.push("contacts", [Write("update", "1", {"tags": None})])
+
+        assert (await one(desk, "contacts", "1")).version != before.version
+
+
+async def test_bad_lines_are_set_aside(tmp_path: Path) -> None:
+    content = b'{"id":1}\nnot json\n[1]\n{"email":"x"}\n{"id":true}\n{"id":"1"}\n{"id":3,"email":"\xff"}\n{"id":4}\n'
+    async with opened("jsonl", made(tmp_path, content), CONTACTS, path=".") as desk:
+        (page,) = await pages(desk, "contacts")
+
+        assert [record.key for record in page.records] == ["4"]
+        assert [(row.key, row.place[-1]) for row in page.malformed] == [
+            (None, "2"),
+            (None, "3"),
+            (None, "4"),
+            (None, "5"),
+            ("1", "6"),
+            (None, "7"),
+        ]
+        assert not page.complete
+
+
+async def test_a_line_cut_off_for_good_makes_the_pull_incomplete(tmp_path: Path) -> None:
+    async with opened("jsonl", made(tmp_path, b'{"id":1}\n{"id":2,"em'), CONTACTS, path=".", settle_ms=1) as desk:
+        (page,) = await pages(desk, "contacts")
+
+        assert [record.key for record in page.records] == ["1"]
+        assert page.malformed == [Malformed(None, "contacts.jsonl, line 2", "Input data was truncated")]
+        assert not page.complete
+
+
+async def test_no_bytes_mean_nothing_unless_that_is_said(tmp_path: Path) -> None:
+    made(tmp_path, b"")
+    async with opened("jsonl", tmp_path, CONTACTS, path=".", settle_ms=1) as desk:
+        with pytest.raises(Unreachable, match="empty_is_complete"):
+            await pages(desk, "contacts")
+    async with opened("jsonl", tmp_path, CONTACTS, path=".", empty_is_complete=True) as desk:
+        (page,) = await pages(desk, "contacts")
+        assert (page.records, page.complete) == ([], True)
+
+
+async def test_the_last_record_can_be_deleted(tmp_path: Path) -> None:
+    assert await pushed(made(tmp_path, b'{"id":1}\n'), Write("delete", "1")) == b"\n"
+
+    async with opened("jsonl", tmp_path, CONTACTS, path=".") as desk:
+        (page,) = await pages(desk, "contacts")
+        assert (page.records, page.complete) == ([], True)
+
+
+@pytest.mark.parametrize("value", [float("nan"), b"bytes", "\ud800", {"a": {1, 2}}])
+async def test_values_that_json_has_no_form_for_are_refused(tmp_path: Path, value: object) -> None:
+    async with opened("jsonl", made(tmp_path, b'{"id":1}\n'), CONTACTS, path=".") as desk:
+        (outcome,) = await desk.push("contacts", [Write("update", "1", {"email": value})])
+
+        assert outcome == Rejected("JSON has no form for the value of email", ("email",))
+        assert await malformed(desk, "contacts") == []
+
+
+async def test_true_is_not_one(tmp_path: Path) -> None:
+    after = await pushed(made(tmp_path, b'{"id":1,"email":1}\n'), Write("update", "1", {"email": True}))
+
+    assert after == b'{"id":1,"email":true}\n'
