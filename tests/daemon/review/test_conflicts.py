@@ -1,0 +1,97 @@
+"""Conflicts: what is listed, how it is shown, and how it is grouped."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from datasyncd.daemon.review.refusal import Misused
+
+from .world import World, linked
+
+
+def differing(field: str = "language", mail: str = "fr", crm: str = "de") -> tuple[World, int]:
+    """A contact that crm and mail edited without seeing each other."""
+    world, id = linked(**{field: "en"})
+    world.reads("crm", "17", **{field: crm})
+    ext_id = next(b.ext_id for b in world.cluster(id).bindings if b.system == "mail")
+    world.reads("mail", ext_id, **{field: mail})
+    return world, id
+
+
+def test_an_open_conflict_shows_both_values_with_their_systems_times_and_versions() -> None:
+    world, id = differing()
+
+    [found] = world.asks("conflicts")
+
+    assert (found["kind"], found["entity"], found["key"], found["field"]) == (
+        "conflict", "contact", "ann@example.org", "language",
+    )  # fmt: skip
+    assert (found["policy"], found["state"], found["chosen"]) == ("manual", "open", None)
+    assert [(c["system"], c["value"]) for c in found["candidates"]] == [("crm", "de"), ("mail", "fr")]
+    stamp = re.compile(r"2026-01-01T00:00:\d\d\.\d{6}Z")
+    assert stamp.fullmatch(found["since"])
+    for candidate in found["candidates"]:
+        assert stamp.fullmatch(candidate["seen_at"])
+        assert stamp.fullmatch(candidate["edited_at"])
+        assert re.fullmatch(r"\d+\.\d+:\d+", candidate["dot"])
+    assert found["cluster"] == id
+    assert found["accepts"] == ["VALUE"]
+
+
+def test_a_settled_conflict_is_listed_only_with_all() -> None:
+    world, _id = differing("first_name", crm="Anna", mail="Annie")
+
+    assert world.asks("conflicts") == []
+    [found] = world.asks("conflicts", every=True)
+    assert (found["state"], found["chosen"]) == ("settled", "Annie")
+
+
+def test_the_blank_of_a_consent_is_unknown() -> None:
+    world = World()
+    world.reads("crm", "17", email="ann@example.org", sms_opt_in="out")
+    world.reads("mail", "5", email="ann@example.org", sms_opt_in="in")
+
+    [found] = world.asks("conflicts", every=True)
+
+    assert found["chosen"] == "out"
+    assert {c["value"] for c in found["candidates"]} == {"in", "out"}
+
+
+def test_causes_are_counted_and_keep_their_ids() -> None:
+    world = World()
+    for n in range(3):
+        world.reads("crm", f"c{n}", email=f"{n}@example.org", language="en")
+        world.reads("mail", f"m{n}", email=f"{n}@example.org", language="fr")
+
+    [cause] = world.asks("conflicts", group=True)
+
+    assert (cause["kind"], cause["field"], cause["systems"], cause["count"]) == (
+        "conflict", "language", ["crm", "mail"], 3,
+    )  # fmt: skip
+    assert cause["ids"] == [found["id"] for found in world.asks("conflicts")]
+
+
+def test_a_prefix_of_an_id_names_a_report() -> None:
+    world, _id = differing()
+    [found] = world.asks("conflicts")
+
+    assert world.asks("conflicts.show", id=found["id"][:6]) == found
+
+
+@pytest.mark.parametrize("id", ["ffffffffffff", "zz", "", "12"])
+def test_what_is_no_id_is_refused_as_misuse(id: str) -> None:
+    world, _id = differing()
+
+    with pytest.raises(Misused):
+        world.asks("conflicts.show", id=id)
+
+
+def test_the_list_knows_records_by_another_system_when_they_have_no_key() -> None:
+    world = World()
+    world.reads("crm", "17", first_name="Ann")
+
+    [explained] = [world.asks("explain", entity="contact", key="crm:17")]
+
+    assert explained["key"] == "crm:17"
