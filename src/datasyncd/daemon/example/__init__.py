@@ -1,0 +1,4 @@
+"""The example that `make run` runs: three systems of one shop in `var/`, and the daemon that keeps them in step.
+
+stores      the three stores: made of what lies in `data`, counted, thrown away
+"""
