@@ -7,7 +7,6 @@ in `status`; the others go on.
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -173,7 +172,7 @@ class App:
             worker.stop()
         with anyio.move_on_after(DRAIN_S):
             while any(worker.running for worker in self.workers.values()):
-                await anyio.sleep(0.02)  # noqa: ASYNC110 - for seconds at most
+                await anyio.sleep(0.02)
 
     async def _watchdog(self) -> None:
         """Tell systemd that the loop turns and the state answers."""
@@ -189,7 +188,6 @@ async def run(path: Path, started: Started | None = None, handlers: Callable[[Ap
 
     `handlers`: makes what the control socket answers with.
     """
-    tune_memory()
     config = load(path)
     while True:
         async with Engine.open(config, f"run {__version__}") as engine:
@@ -224,10 +222,3 @@ async def _until_signal(app: App, path: Path) -> Config | None:
         await app.run()
         tasks.cancel_scope.cancel()
     return following[-1] if following else None
-
-
-def tune_memory() -> None:
-    """What is loaded at the start lives for ever, and batches hold no cycles: look for garbage less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)

@@ -7,6 +7,7 @@ again before each of its cycles. The others go on.
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from hashlib import blake2b
@@ -56,6 +57,7 @@ class Engine:
 
         Raises `StateLocked`, `StateNewer`, `DamagedState`.
         """
+        tune_memory()
         clock = Clock()
         store = await SqliteStore.open(config.home.state_dir / STATE_FILE, clock.now)
         clock.start_after(store.clock)
@@ -151,6 +153,13 @@ class Engine:
             while after := await self.store.transact(partial(_rescan, store=self.store, rules=rules, after=after)):
                 pass
             await self.store.transact(partial(Tx.set_meta, name=meta, value=digest))
+
+
+def tune_memory() -> None:
+    """What is loaded at the start lives for ever, and batches hold no cycles: look for garbage less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def recover(tx: Tx) -> None:

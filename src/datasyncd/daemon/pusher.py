@@ -230,6 +230,7 @@ class Delivery:
             tx.clusters.add_attempts([sending.attempt for sending in sends])
         if changed:
             tx.clusters.save(changed, tx.stamp)
+        tx.clusters.keep(sending.plan.cluster for sending in sends)
         return sends
 
     def _sending(self, tx: Tx, planned: Plan, effects: Effects) -> Sending | None:
@@ -393,7 +394,7 @@ class Delivery:
         """The call failed before any effect was possible: the attempts go, and the rows wait."""
         link = self.link
         ids = [sending.plan.cluster.id for sending in sends]
-        clusters = tx.clusters.load(ids)
+        clusters = tx.clusters.load_kept(ids)
         for sending in sends:
             cluster = clusters[sending.plan.cluster.id]
             answer.not_applied(cluster, _stored(cluster, sending.attempt), tx.stamp)
@@ -411,7 +412,7 @@ class Delivery:
     def _settle(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> None:
         """Take the answers of one batch, in one transaction."""
         link = self.link
-        clusters = tx.clusters.load([sending.plan.cluster.id for sending in sends])
+        clusters = tx.clusters.load_kept([sending.plan.cluster.id for sending in sends])
         effects = tx.effects("push")
         counted: dict[WriteClass, int] = {}
         dirty: list[str] = []
@@ -503,9 +504,7 @@ class Delivery:
             if name not in raw or raw[name] != value or type(raw[name]) is not type(value):
                 return answer.Image(link.translation.reading(record).values, digest, record.version)
         rest = Record(record.key, {name: value for name, value in raw.items() if name not in sent})
-        values = link.translation.reading(rest).values
-        values.update({number: field.stored for number, field in sending.plan.fields.items()})
-        return answer.Image(values, digest, record.version)
+        return answer.Image(link.translation.reading(rest).values, digest, record.version)
 
     def _count(self, op: str) -> None:
         if op == "create":

@@ -16,9 +16,10 @@ from .rules import EntityRule, FieldNumber, LinkRule, Policy, Value
 
 
 class Image(msgspec.Struct, gc=False):
-    """The record as the system says it is stored, in canonical values."""
+    """The record as the system says it is stored."""
 
     values: dict[FieldNumber, Value]
+    """Canonical values; a field that was sent and came back as it was sent is left out."""
     digest: bytes
     version: object
 
@@ -88,7 +89,7 @@ def _created(cluster: Cluster, attempt: Attempt, ext_id: str, link: LinkRule) ->
     cluster.bindings = [*cluster.bindings, binding]
     if link.system in cluster.body.stopped:
         cluster.body.stopped = {s: at for s, at in cluster.body.stopped.items() if s != link.system}
-    cluster.changed = True
+        cluster.changed = True
     return binding
 
 

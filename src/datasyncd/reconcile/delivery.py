@@ -131,11 +131,12 @@ def gated(cluster: Cluster, entity: EntityRule, link: LinkRule) -> bool:
 
 def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter) -> Iterator[Debt]:
     """Fields that may be written to this record now, or that it only has to be seen to show already."""
-    shadows, blocked, regs = binding.body.shadow, binding.body.blocked, cluster.regs
+    shadows, blocked, regs, pushes = binding.body.shadow, binding.body.blocked, cluster.regs, link.pushes
+    behind = [number for number, shadow in shadows.items() if shadow.ctx is not None and number in pushes]
     passes: bool | None = None
-    for number in sorted(link.pushes):
-        shadow, reg = shadows.get(number), regs.get(number)
-        if shadow is None or shadow.ctx is None or reg is None or dominates(shadow.ctx, reg.ctx):
+    for number in sorted(behind):
+        shadow, reg = shadows[number], regs.get(number)
+        if shadow.ctx is None or reg is None or dominates(shadow.ctx, reg.ctx):
             continue
         rule = entity.fields[number]
         choice = resolve(cluster, reg, rule, entity)
@@ -261,13 +262,17 @@ def _plan_create(
         # A create of ours with unknown outcome: found by a pull, or ended by one.
         return Plan(cluster, link, "create", Step.WAIT, None)
     fields = {}
+    rules, regs = entity.fields, cluster.regs
+    strict = link.condition == "none" and link.opt_in is OptIn.STRICT
     for number in sorted(link.pushes):
-        reg = cluster.regs.get(number)
-        rule = entity.fields[number]
-        choice = resolve(cluster, reg, rule, entity)
-        if reg is None or not choice.decided or choice.value is None or reg.hold == Hold.FROZEN:
+        reg = regs.get(number)
+        if reg is None or reg.hold == Hold.FROZEN:
             continue
-        if rule.consent and choice.value == CONSENT_IN and link.condition == "none" and link.opt_in is OptIn.STRICT:
+        rule = rules[number]
+        choice = resolve(cluster, reg, rule, entity)
+        if not choice.decided or choice.value is None:
+            continue
+        if strict and rule.consent and choice.value == CONSENT_IN:
             continue
         fields[number] = _planned(rule, reg, choice, WriteClass.CREATE, link, fp)
     if not fields:

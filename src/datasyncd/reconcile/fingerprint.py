@@ -25,6 +25,7 @@ class Fingerprinter:
         self._base = hashlib.blake2b(digest_size=8, key=key)
         self._match = hashlib.blake2b(digest_size=16, key=key)
         self._known: dict[str, bytes] = {}
+        self.blank = b""
         self.blank = self(None)
 
     def __call__(self, value: Value) -> bytes:
@@ -33,6 +34,8 @@ class Fingerprinter:
             known = self._known.get(value)
             if known is not None:
                 return known
+        elif value is None and self.blank:
+            return self.blank
         digest = self._base.copy()
         digest.update(_encode(value))
         out = digest.digest()

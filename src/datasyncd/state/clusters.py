@@ -27,6 +27,8 @@ _binding = Unpack.of(BindingBody)
 _attempt = Unpack.of(AttemptBody)
 _keys = Unpack.of(list[tuple[int, bytes]])
 
+_AT_ONCE = 512
+"""Parameters of one query."""
 _IN = "IN (SELECT value FROM json_each(?))"
 
 
@@ -47,8 +49,24 @@ class Head(msgspec.Struct, gc=False):
 class Clusters:
     """Tables cluster, match_key, binding, suspect, attempt, outbox."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, kept: dict[int, Cluster]) -> None:
         self._db = connection
+        self._kept = kept
+
+    def keep(self, clusters: Iterable[Cluster]) -> None:
+        """Lay clusters aside, as they are stored now, for the step that takes the answer to what is being sent.
+
+        One that another step saves meanwhile is dropped, and has to be loaded again.
+        """
+        self._kept.update((cluster.id, cluster) for cluster in clusters)
+
+    def load_kept(self, ids: Sequence[int]) -> dict[int, Cluster]:
+        """Whole clusters by id, those that were laid aside without a query; they are laid aside no longer."""
+        out = {number: cluster for number in ids if (cluster := self._kept.pop(number, None)) is not None}
+        missing = [number for number in ids if number not in out]
+        if missing:
+            out.update(self.load(missing))
+        return out
 
     def heads(self, system: str, object: str, ext_ids: Sequence[str]) -> dict[str, Head]:
         """The live bindings of these records."""
@@ -115,11 +133,12 @@ class Clusters:
     def matching(self, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Clusters that have these match keys, by digest."""
         out: dict[bytes, list[int]] = {}
-        find = "SELECT cluster_id FROM match_key WHERE digest = ?"
-        for digest in digests:
-            found = [row[0] for row in self._db.execute(find, (digest,))]
-            if found:
-                out[digest] = found
+        for start in range(0, len(digests), _AT_ONCE):
+            part = digests[start : start + _AT_ONCE]
+            places = ", ".join("?" * len(part))
+            query = "SELECT digest, cluster_id FROM match_key WHERE digest IN (%s) ORDER BY cluster_id"
+            for digest, cluster in self._db.execute(query.replace("%s", places), part):
+                out.setdefault(digest, []).append(cluster)
         return out
 
     def creating(self, system: str, entity: str) -> list[int]:
@@ -165,6 +184,8 @@ class Clusters:
         rows = _Rows()
         for cluster in clusters:
             rows.take(cluster, revision)
+            if self._kept.get(cluster.id, cluster) is not cluster:
+                del self._kept[cluster.id]
         rows.write(self._db)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:

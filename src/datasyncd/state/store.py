@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import aiosqlite
 
+from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.fingerprint import Fingerprinter
 
 from .database import StateLocked, connect, lock
@@ -53,6 +54,7 @@ class Journaled:
         self.sequence = self._number(SEQUENCE)
         self.clock = self._number(CLOCK)
         self.run = 0
+        self._kept: dict[int, Cluster] = {}
         self._number_key = "UPDATE meta SET value = ? WHERE name = ?"
         secret = db.execute("SELECT value FROM meta WHERE name = ?", (SECRET,)).fetchone()
         self.fingerprints = Fingerprinter(bytes(secret[0]))
@@ -64,7 +66,7 @@ class Journaled:
     def run_step(self, step: Callable[[Tx], T]) -> T:
         """One transaction, in the calling thread."""
         db = self._db
-        tx = Tx(db, self.sequence, self._now(), self.run)
+        tx = Tx(db, self.sequence, self._now(), self.run, self._kept)
         db.execute("BEGIN")
         try:
             result = step(tx)
@@ -75,6 +77,7 @@ class Journaled:
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
+            self._kept.clear()
             raise
         self.sequence = tx.sequence
         self.run = tx.run

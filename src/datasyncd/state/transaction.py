@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import Effects
 
 from .clusters import Clusters
@@ -16,14 +17,16 @@ from .records import Records
 class Tx:
     """One transaction over the state, as a step sees it. Not used after the step returns."""
 
-    def __init__(self, connection: sqlite3.Connection, sequence: int, at: int, run: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, sequence: int, at: int, run: int, kept: dict[int, Cluster]
+    ) -> None:
         self._db = connection
         self.sequence = sequence
         self.at = at
         """Microseconds: the time of this transaction."""
         self.run = run
         self._stamp = 0
-        self.clusters = Clusters(connection)
+        self.clusters = Clusters(connection, kept)
         self.outbox = Outbox(connection)
         self.readings = Readings(connection)
         self.records = Records(connection)
