@@ -73,6 +73,8 @@ class Server:
         uid = _peer(stream)
         if uid not in (os.geteuid(), 0):
             log.warning("control_refused", uid=uid)
+            with anyio.move_on_after(REQUEST_S), contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await stream.receive()  # closed unread, the connection would break before the answer is seen
             await _send(stream, _error(Failure("only the daemon's user and root may ask it", NOT_ALLOWED)))
             return
         lines = BufferedByteReceiveStream(stream)
