@@ -264,11 +264,10 @@ def _plan_create(
     fields = {}
     rules, regs = entity.fields, cluster.regs
     strict = link.condition == "none" and link.opt_in is OptIn.STRICT
-    for number in sorted(link.pushes):
-        reg = regs.get(number)
-        if reg is None or reg.hold == Hold.FROZEN:
+    for number in sorted(regs.keys() & link.pushes):
+        reg, rule = regs[number], rules[number]
+        if reg.hold == Hold.FROZEN:
             continue
-        rule = rules[number]
         choice = resolve(cluster, reg, rule, entity)
         if not choice.decided or choice.value is None:
             continue

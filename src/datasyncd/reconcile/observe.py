@@ -524,17 +524,13 @@ def found(
     first: Ctx = {actor: 1}
     rows: list[tuple[object, ...]] = []
     for number, value in reading.values.items():
-        digest = fp(value)
-        if value is None or number not in pulls:
-            shadows[number] = Shadow(digest, None, value if type(value) is list else None)
-            continue
-        regs[number] = Reg([Sib(actor, 1, value, ts)], first)
-        shadows[number] = Shadow(digest, None, value if type(value) is list else None)
-        rows.append((number, binding.incarnation, 1, value, ts))
-        if entity.fields[number].consent:
-            effects.acts.append(
-                Act(cluster.id, number, (binding.id, binding.incarnation, 1), value, binding.system, "record", None, ts)
-            )
+        shadows[number] = Shadow(fp(value), None, value if type(value) is list else None)
+        if value is not None and number in pulls:
+            regs[number] = Reg([Sib(actor, 1, value, ts)], first)
+            rows.append((number, binding.incarnation, 1, value, ts))
+    for number in entity.consents & regs.keys():
+        dot, value = (binding.id, binding.incarnation, 1), reading.values[number]
+        effects.acts.append(Act(cluster.id, number, dot, value, binding.system, "record", None, ts))
     effects.journal.append(Entry(cluster.id, "found", binding.system, binding.id, effects.cause, rows))
     observer = Observer(cluster, binding, reading, entity, fp, effects)
     for number, (raw, reason) in reading.invalid.items():

@@ -138,3 +138,9 @@ class EntityRule(msgspec.Struct, frozen=True, kw_only=True):
     reaction_us: int = 600 * MICROSECONDS
     tombstone_us: int = 90 * 86_400 * MICROSECONDS
     freeze_us: int = 86_400 * MICROSECONDS
+    consents: frozenset[FieldNumber] = frozenset()
+    """Fields that hold a consent: taken from `fields`."""
+
+    def __post_init__(self) -> None:
+        consents = frozenset(number for number, field in self.fields.items() if field.consent)
+        msgspec.structs.force_setattr(self, "consents", consents)
