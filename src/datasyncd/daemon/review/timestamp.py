@@ -1,4 +1,4 @@
-"""Timestamp: moments as people and scripts read them."""
+"""Timestamp: moments and lengths of time as people and scripts read them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,16 @@ def timestamp(at: int) -> str:
 def timestamp_or_none(at: int | None) -> str | None:
     """The same; None and 0, which stand for "never", have none."""
     return timestamp(at) if at else None
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it: `45s`, `12min`, `3h 20min`, `2d 4h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
+    if minutes < 60:
+        return f"{minutes}min"
+    if hours < 24:
+        return f"{hours}h {minutes % 60}min" if minutes % 60 else f"{hours}h"
+    return f"{days}d {hours % 24}h" if hours % 24 else f"{days}d"

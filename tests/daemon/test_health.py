@@ -1,0 +1,133 @@
+"""Health: each problem names itself, and the worst one is the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasyncd.daemon.health import Facts, LinkFacts, Problem, assess
+from datasyncd.daemon.review.timestamp import span
+
+NOW = 1_767_225_600_000_000
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+
+
+def facts(*links: LinkFacts, **known: Any) -> Facts:
+    return Facts(**{"at": NOW, "version": "1", "uptime_s": 3600.0, "links": list(links or (link(),)), **known})
+
+
+def link(**known: Any) -> LinkFacts:
+    return LinkFacts(
+        **{
+            "system": "crm",
+            "entity": "contact",
+            "state": "waiting",
+            "last_success": NOW - 10 * SECOND,
+            "expected_every_s": 60.0,
+            **known,
+        }
+    )
+
+
+def verdict(given: Facts) -> tuple[str, list[tuple[str, str]]]:
+    status = assess(given)
+    return status.health, [(problem.severity, problem.code) for problem in status.problems]
+
+
+def test_a_link_that_ran_in_time_is_well() -> None:
+    assert verdict(facts()) == ("ok", [])
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"last_success": NOW - 4 * MINUTE}, ("warning", "overdue")),
+        ({"last_success": NOW - 60 * MINUTE}, ("critical", "overdue")),
+        ({"last_success": None}, ("critical", "never")),
+        ({"last_success": NOW + 10 * MINUTE}, ("critical", "clock")),
+        ({"state": "failing", "last_error": "no route"}, ("warning", "failing")),
+        ({"state": "failing", "last_success": NOW - 60 * MINUTE}, ("critical", "failing")),
+        ({"state": "failing", "last_success": None}, ("critical", "failing")),
+        ({"state": "paused", "last_success": None}, ("warning", "paused")),
+        ({"failure_rate": 0.2}, ("warning", "failure_rate")),
+        ({"failure_rate": 0.9}, ("critical", "failure_rate")),
+        ({"lag_s": 120.0, "pending": 3}, ("warning", "lag")),
+        ({"lag_s": 3600.0, "pending": 3}, ("critical", "lag")),
+        ({"tries": 9}, ("warning", "parked")),
+        ({"quarantined": 1}, ("warning", "quarantine")),
+    ],
+)
+def test_one_thing_wrong_with_a_link_is_one_problem(known: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert verdict(facts(link(**known))) == (expected[0], [expected])
+
+
+@pytest.mark.parametrize(
+    ("known", "code"),
+    [
+        ({"conflicts": 2}, "conflicts"),
+        ({"guards": {"crm.contact": 1}}, "guard"),
+        ({"crashes": {"pull crm.contact": "ValueError"}}, "crashed"),
+    ],
+)
+def test_what_waits_for_a_person_is_a_warning(known: dict[str, Any], code: str) -> None:
+    assert verdict(facts(**known)) == ("warning", [("warning", code)])
+
+
+def test_a_daemon_that_has_just_started_is_not_judged_yet() -> None:
+    assert verdict(facts(link(last_success=None), uptime_s=5.0)) == ("unknown", [])
+    assert verdict(Facts(at=NOW, version="1", uptime_s=1.0, links=[])) == ("unknown", [])
+
+
+def test_a_long_interval_is_not_overdue_over_night() -> None:
+    nightly = link(expected_every_s=86_400.0, last_success=NOW - 20 * 60 * MINUTE)
+
+    assert verdict(facts(nightly))[0] == "ok"
+
+
+def test_the_worst_comes_first_and_decides() -> None:
+    other = Problem(severity="critical", code="credential", link="mail.contact", text="expired", fix="renew it")
+
+    status = assess(facts(link(quarantined=3), conflicts=1, others=[other]))
+
+    assert status.health == "critical"
+    assert [problem.code for problem in status.problems] == ["credential", "conflicts", "quarantine"]
+
+
+def test_the_keys_are_those_that_scripts_rely_on() -> None:
+    status = msgspec.to_builtins(assess(facts(link(quarantined=2, pending=4), conflicts=1, outbox=4)))
+
+    assert set(status) == {"health", "version", "uptime_s", "links", "conflicts", "outbox", "problems"}
+    assert status["links"][0] | {"system": "crm", "pending": 4, "quarantined": 2} == status["links"][0]
+    assert {"entity", "state", "last_success", "lag_s", "failure_rate"} <= set(status["links"][0])
+    assert status["links"][0]["last_success"] == "2025-12-31T23:59:50.000000Z"
+    assert set(status["problems"][0]) == {"severity", "code", "link", "text", "fix"}
+
+
+@given(
+    st.builds(
+        link,
+        last_success=st.none() | st.integers(0, 2 * NOW),
+        state=st.sampled_from(["live", "waiting", "running", "paused", "failing"]),
+        expected_every_s=st.floats(0, 1e9),
+        lag_s=st.floats(0, 1e9),
+        failure_rate=st.floats(0, 1),
+        quarantined=st.integers(0, 3),
+    )
+)
+def test_every_problem_says_what_and_what_to_do(given: LinkFacts) -> None:
+    status = assess(facts(given))
+
+    assert (status.health in ("warning", "critical")) == bool(status.problems)
+    assert all(problem.text and problem.fix and problem.code for problem in status.problems)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0s"), (45, "45s"), (720, "12min"), (12_000, "3h 20min"), (187_200, "2d 4h")]
+)
+def test_a_span_is_told_in_two_units_at_most(seconds: float, text: str) -> None:
+    assert span(seconds) == text
