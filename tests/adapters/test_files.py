@@ -22,8 +22,7 @@ from datasyncd.adapters.csv.sheet import CsvSheet
 from datasyncd.adapters.errors import NotFound, Transient, Unreachable
 from datasyncd.adapters.files import lock, watch
 from datasyncd.adapters.files.adapter import FolderAdapter
-
-from .desk import context, one, opened, pages, records
+from datasyncd.adapters.testing.desk import context, one, opened, pages, records
 
 CONTACTS = ObjectSpec("contacts", "Id", ("Name",))
 PLAIN = "Id,Name,Other\n1,Ann,x\n2,Bob,y\n"

@@ -8,8 +8,7 @@ import pytest
 
 from datasyncd.adapters.contract import Malformed, ObjectSpec, Rejected, Write, Written
 from datasyncd.adapters.errors import Unreachable
-
-from .desk import malformed, one, opened, pages, records
+from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
 
 CONTACTS = ObjectSpec("contacts", "id", ("email", "tags"))
 

@@ -28,8 +28,7 @@ from datasyncd.adapters.contract import (
     Written,
 )
 from datasyncd.adapters.errors import AdapterError, NotFound, Transient, Unreachable, Unsupported
-
-from .desk import NOON, malformed, one, opened, pages, records
+from datasyncd.adapters.testing.desk import NOON, malformed, one, opened, pages, records
 
 CONTACTS = ObjectSpec("contacts", "id", ("email", "name"))
 TABLE = """CREATE TABLE contacts (

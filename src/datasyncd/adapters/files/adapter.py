@@ -182,19 +182,19 @@ class FolderAdapter:
         """
         path = self._path(spec)
         await in_thread(self._sweep, path)
-        before = self._settled.get(spec.object)
-        for turn in range(TRIES):
-            if turn:
-                await anyio.sleep(self._options.settle_ms / 1000)
+        before, turn = self._settled.get(spec.object), 0
+        while True:
+            turn += 1
             began = self._context.begin()
             seen = await in_thread(content.read, path)
             sheet = await in_thread(self._cut, spec, path, seen)
             if not isinstance(sheet, AdapterError) and not sheet.half_written:
                 return Reading(began, seen, sheet, settled=True)
             settled = seen.stamp == before
-            if settled:
+            if settled or turn == TRIES:
                 break
             before = seen.stamp
+            await anyio.sleep(self._options.settle_ms / 1000)
         if isinstance(sheet, AdapterError):
             raise sheet
         if settled:

@@ -1,4 +1,4 @@
-"""A desk for trying an adapter: opens it in a folder, with a begin that counts, and closes it."""
+"""A desk to try an adapter at: a context whose begin counts, and short words for pulls and reads."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""A system in memory, whose promises and faults are chosen: for tests and for the simulation."""

@@ -1,0 +1,209 @@
+"""The adapter of a system in memory: the contract, with every wait left to the one who drives it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from random import Random
+from typing import TypeAlias
+
+import msgspec
+
+from datasyncd.adapters.contract import (
+    Capabilities,
+    Column,
+    Context,
+    Cursor,
+    Gone,
+    Hint,
+    Key,
+    Malformed,
+    Native,
+    ObjectSpec,
+    Outcome,
+    Page,
+    Record,
+    Schema,
+    Unknown,
+    Write,
+)
+from datasyncd.adapters.errors import NotFound, Transient, Unsupported
+
+from .faults import Fate, Faults
+from .history import History, State, versioned
+from .world import MemorySystem
+
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+"""Waits for some seconds, of whatever time."""
+
+STEP_S = 0.1
+"""How often a watch looks."""
+
+
+async def at_once(seconds: float) -> None:
+    """No time passes."""
+
+
+class MemoryAdapter:
+    """A view of one system in memory; several may look at the same."""
+
+    def __init__(
+        self,
+        context: Context,
+        world: MemorySystem,
+        faults: Faults | None = None,
+        sleep: Sleep = at_once,
+        page: int = 100,
+    ) -> None:
+        self._context = context
+        self._world = world
+        self._faults = faults or Faults(Random(0))
+        self._sleep = sleep
+        self._page = page
+        self._closed = False
+
+    def capabilities(self, object: str) -> Capabilities:
+        """Those of the world."""
+        return self._world.capabilities
+
+    async def describe(self, object: str) -> Schema:
+        """The mapped fields: a table in memory has whatever is put in."""
+        await self._begin_call()
+        spec = self._spec(object)
+        columns = tuple(Column(name, "any") for name in spec.columns)
+        return Schema(object, columns, key_assigned=self._world.capabilities.assigns_key)
+
+    async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
+        """All records as searches show them, by key; or those that changed since, less the lag of searches."""
+        spec = self._spec(object)
+        incremental = since is not None and self._world.capabilities.incremental
+        first = self._world.now
+        overlap = round(self._world.capabilities.search_lag_s * 1e6)
+        start = int(since) - overlap if incremental and since is not None else 0
+        place: tuple[int, Key] | None = None
+        while True:
+            await self._begin_call()
+            began, asked = self._context.begin(), self._world.now
+            rows = self._shown(object, asked, start, by_time=incremental)
+            rest = [row for row in rows if place is None or self._place(row, incremental) > place]
+            part = rest[: self._page]
+            records = [self._record(spec, key, state) for key, state in part]
+            await self._sleep(self._faults.pause_s())
+            last = len(rest) <= self._page
+            seen = max([first, *(state.at for _, state in part)]) if incremental else first
+            cursor = str(min(seen, asked)) if last and self._world.capabilities.incremental else None
+            yield Page(records, began, cursor, complete=last and not incremental)
+            if last:
+                return
+            place = self._place(part[-1], incremental)
+
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+        """The state of the moment when it was asked, or up to `stale_s` before."""
+        await self._begin_call()
+        spec, histories = self._spec(object), self._world.histories(object)
+        answers: list[Record | Gone | Malformed] = []
+        for key in keys:
+            found = self._world.forwarded(object, key)
+            age = round(self._faults.age_s(self._world.capabilities.stale_s) * 1e6)
+            history = histories.get(found, History())
+            state = history.before(self._world.now - age) if age else history.now
+            answers.append(Gone(key) if state.fields is None else self._record(spec, found, state))
+        await self._sleep(self._faults.pause_s())
+        return answers
+
+    async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
+        """What searches show; texts with an @ in any case."""
+        await self._begin_call()
+        spec = self._spec(object)
+        wanted = [_comparable(value) for value in values]
+        rows = self._shown(object, self._world.now, 0, by_time=False)
+        found = [
+            self._record(spec, key, state)
+            for key, state in rows
+            if state.fields is not None and field in state.fields and _comparable(state.fields[field]) in wanted
+        ]
+        await self._sleep(self._faults.pause_s())
+        return found
+
+    async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """One by one: each lands, is answered, is lost, or lands later, as the faults say."""
+        capabilities = self._world.capabilities
+        if capabilities.read_only:
+            raise Unsupported(f"{self._context.system}: it is read only")
+        await self._begin_call()
+        await self._sleep(self._faults.pause_s())
+        outcomes = [self._send(object, write) for write in writes]
+        await self._sleep(self._faults.pause_s())
+        return outcomes
+
+    async def watch(self, object: str) -> AsyncIterator[Hint]:
+        """A hint for each change."""
+        if not self._world.capabilities.watches:
+            raise Unsupported(f"{self._context.system}: it does not tell of changes")
+        told = len(self._world.changes)
+        while not self._closed:
+            news, told = self._world.changes[told:], len(self._world.changes)
+            for changed, key in news:
+                if changed == object:
+                    yield Hint(key)
+            await self._sleep(STEP_S)
+
+    async def aclose(self) -> None:
+        """End the watches."""
+        self._closed = True
+
+    async def _begin_call(self) -> None:
+        if self._closed:
+            raise Transient(f"{self._context.system}: it was closed")
+        self._faults.strike()
+        await self._sleep(self._faults.pause_s())
+
+    def _send(self, object: str, write: Write) -> Outcome:
+        spec, capabilities = self._spec(object), self._world.capabilities
+        if write.op == "create" and write.key is None and write.fields.get(spec.key) is not None:
+            write = msgspec.structs.replace(write, key=str(write.fields[spec.key]))
+        version = versioned(spec, capabilities.version_order)
+        fate = self._faults.fate(capabilities.late_s)
+        if fate is Fate.LATE:
+            self._world.land_later(object, write, version, self._faults.delay_s(capabilities.late_s))
+        elif fate is not Fate.NEVER:
+            image = self._image(spec) if capabilities.returns_image else None
+            outcome = self._world.land(object, write, version, image)
+            if fate is Fate.ANSWERED:
+                return outcome
+        return Unknown("memory: the answer was lost")
+
+    def _image(self, spec: ObjectSpec) -> Callable[[Key, State], Record]:
+        return lambda key, state: self._whole(spec, key, state)
+
+    def _record(self, spec: ObjectSpec, key: Key, state: State) -> Record:
+        """A record as read; a fault may leave fields out, never the key."""
+        record = self._whole(spec, key, state)
+        for name in spec.fields:
+            if name != spec.key and self._faults.is_absent():
+                record.fields.pop(name, None)
+        return record
+
+    def _whole(self, spec: ObjectSpec, key: Key, state: State) -> Record:
+        held = {spec.key: key, **(state.fields or {})}
+        fields = {name: held[name] for name in spec.columns if name in held}
+        return Record(key, fields, versioned(spec, self._world.capabilities.version_order)(state))
+
+    def _shown(self, object: str, at: int, start: int, by_time: bool) -> list[tuple[Key, State]]:
+        """Records that searches show, changed at `start` or later, in the order of a pull."""
+        states = [(key, history.shown(at)) for key, history in self._world.histories(object).items()]
+        rows = [(key, state) for key, state in states if state.fields is not None and state.at >= start]
+        return sorted(rows, key=lambda row: self._place(row, by_time))
+
+    def _place(self, row: tuple[Key, State], by_time: bool) -> tuple[int, Key]:
+        key, state = row
+        return (state.at if by_time else 0, key)
+
+    def _spec(self, object: str) -> ObjectSpec:
+        try:
+            return self._context.objects[object]
+        except KeyError:
+            raise NotFound(f"{self._context.system}: no link uses the table {object!r}") from None
+
+
+def _comparable(value: Native) -> Native:
+    return value.casefold() if isinstance(value, str) and "@" in value else value

@@ -1,0 +1,10 @@
+"""What tests an adapter: the conformance suite, and a desk to try one at."""
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__name__}.conformance")
+
+from .conformance import AdapterConformance  # noqa: E402
+from .stage import PEOPLE, Stage  # noqa: E402
+
+__all__ = ["PEOPLE", "AdapterConformance", "Stage"]
