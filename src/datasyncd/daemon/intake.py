@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from datasyncd.adapters.contract import Gone, Malformed, Moment, Record
-from datasyncd.reconcile import observe
+from datasyncd.reconcile import answer, observe
 from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, ClusterBody, ClusterState
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -226,6 +226,7 @@ class Intake:
             attempt.binding_id = binding.id
             cluster.marked = [*cluster.marked, attempt.id]
         self.effects.journal.append(Entry(cluster.id, "bind", binding.system, binding.id, self.effects.cause))
+        answer.close_refusals(cluster, (), True, self.link.rule, self.effects)
         self._run(cluster, binding, reading, contact=contact)
 
     def _binding(self, cluster: Cluster, reading: Reading, sent: list[int] | None) -> Binding:
@@ -293,6 +294,40 @@ _REASONS = {
     Verdict.AMBIGUOUS: "it matches several clusters, or one that a person told apart",
     Verdict.ORPHAN: "a create of ours made it after its cluster was gone or had another record",
 }
+
+
+def hint_changed(tx: Tx, link: Link, records: Sequence[Record]) -> Taken:
+    """A page that may show what was true a while ago: what is not as we know it is read again by key."""
+    heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
+    taken = Taken(read=len(records), seen={head.id for head in heads.values()})
+    changed: list[str] = []
+    unbound: list[Record] = []
+    for record in records:
+        head = heads.get(record.key)
+        if head is None:
+            unbound.append(record)
+        elif head.digest != link.digest_of(record) or head.mapping != link.rule.mapping_digest:
+            changed.append(record.key)
+    if unbound:
+        changed += _worth_reading(tx, link, unbound)
+    if changed:
+        tx.readings.hint(link.system, link.object, changed, tx.stamp, tx.at)
+    return taken
+
+
+def _worth_reading(tx: Tx, link: Link, unbound: Sequence[Record]) -> list[str]:
+    """Records without a binding, but those that are kept out, unchanged, and whose cluster has no place for them."""
+    kept_out = {row.ext_id: row for row in tx.records.quarantined(link.system, link.object) if row.field is None}
+    clusters = tx.clusters.load({row.cluster_id for row in kept_out.values() if row.cluster_id})
+    out = []
+    for record in unbound:
+        row = kept_out.get(record.key)
+        if row is not None and row.raw == link.digest_of(record):
+            cluster = clusters.get(row.cluster_id)
+            if row.kind != "duplicate" or cluster is None or cluster.binding_in(link.system) is not None:
+                continue
+        out.append(record.key)
+    return out
 
 
 def take_malformed(tx: Tx, link: Link, malformed: Sequence[Malformed], effects: Effects) -> None:

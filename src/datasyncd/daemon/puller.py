@@ -21,7 +21,7 @@ from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
 from . import rename
-from .intake import Intake, Taken, take_answers, take_malformed
+from .intake import Intake, Taken, hint_changed, take_answers, take_malformed
 from .link import Counts, Link
 
 READ_BATCH = 500
@@ -84,7 +84,10 @@ def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, def
         heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
         pulled.deferred = [*pulled.deferred, *(record for record in records if record.key not in heads)]
         records = [record for record in records if record.key in heads]
-    taken = Intake(tx, link, fp, page.began, "pull", by_id=False).take(records)
+    if link.rule.pull_is_reading:
+        taken = Intake(tx, link, fp, page.began, "pull", by_id=False).take(records)
+    else:
+        taken = hint_changed(tx, link, records)
     if page.malformed:
         effects = tx.effects("pull")
         take_malformed(tx, link, page.malformed, effects)
@@ -114,9 +117,7 @@ async def _conclude(link: Link, store: Store, begin: Callable[[], Moment], pulle
         missing = await store.transact(lambda tx: _missing(tx, link, pulled))
         if missing and pulled.deferred:
             lost = missing
-            missing = await store.transact(
-                lambda tx: rename.settle(tx, link, fp, pulled.began, pulled.deferred, lost)
-            )
+            missing = await store.transact(lambda tx: rename.settle(tx, link, fp, pulled.began, pulled.deferred, lost))
     if pulled.deferred:
         deferred = pulled.deferred
         for start in range(0, len(deferred), READ_BATCH):
@@ -247,12 +248,22 @@ def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Seque
     return count
 
 
+def _end_of_ghosts(tx: Tx, link: Link) -> None:
+    """A write of unknown outcome that can land no more: a reading that begins now says how it ended."""
+    for object, ext_id in tx.clusters.ghosts_over(link.system, tx.at - link.rule.late_us):
+        if ext_id is None:
+            link.wants_full = True
+        elif object == link.object:
+            tx.readings.hint(link.system, link.object, [ext_id], tx.stamp, tx.at)
+
+
 async def read_dirty(link: Link, store: Store, begin: Callable[[], Moment]) -> Counts:
     """Read by key what was hinted, until nothing new is left.
 
     On crash: a hint goes only with the reading that it caused.
     """
     fp, counts = store.fingerprints, Counts()
+    await store.transact(lambda tx: _end_of_ghosts(tx, link))
     tried: set[str] = set()
     while True:
         dirty = await store.transact(lambda tx: tx.readings.dirty(link.system, link.object, READ_BATCH))

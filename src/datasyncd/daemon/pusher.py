@@ -362,6 +362,10 @@ class Delivery:
         go, effects = [], tx.effects("push")
         blocked = []
         for cluster in tx.clusters.load(ids).values():
+            if cluster.used(link.system):
+                # A pull bound its record meanwhile.
+                self._drop(tx, [cluster], effects)
+                continue
             hits = sorted(name for name, own in keys.items() if same(own, cluster.keys))
             foreign = [name for name in hits if name in heads or name in kept_out]
             if foreign:

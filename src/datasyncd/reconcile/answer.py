@@ -6,6 +6,8 @@ what it says it accepted; each with the context of the attempt, never with the r
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 
 from .clocks import dominates
@@ -71,7 +73,7 @@ def accepted(
     _take_image(cluster, binding, attempt, image, link, fp)
     cluster.end(attempt)
     cluster.rescan = True
-    _close_refusals(cluster, attempt, link, effects)
+    close_refusals(cluster, attempt.body.fields.keys(), attempt.op == "create", link, effects)
     effects.journal.append(
         Entry(
             cluster.id, "create" if attempt.op == "create" else "write", link.system, binding.id, effects.cause,
@@ -87,9 +89,6 @@ def _created(cluster: Cluster, attempt: Attempt, ext_id: str, link: LinkRule) ->
         mapping=link.mapping_digest, new=True,
     )  # fmt: skip
     cluster.bindings = [*cluster.bindings, binding]
-    if link.system in cluster.body.stopped:
-        cluster.body.stopped = {s: at for s, at in cluster.body.stopped.items() if s != link.system}
-        cluster.changed = True
     return binding
 
 
@@ -150,11 +149,17 @@ def _take_image(
             binding.digest = b""
 
 
-def _close_refusals(cluster: Cluster, attempt: Attempt, link: LinkRule, effects: Effects) -> None:
-    """What was refused before and is written now is no longer a matter for a person."""
+def close_refusals(
+    cluster: Cluster, numbers: Container[FieldNumber], record: bool, link: LinkRule, effects: Effects
+) -> None:
+    """What was refused before and is written now is no longer a matter for a person; `record`: nor that it could
+    not be made."""
+    if record and link.system in cluster.body.stopped:
+        cluster.body.stopped = {s: at for s, at in cluster.body.stopped.items() if s != link.system}
+        cluster.changed = True
     for digest, (kind, field, system) in cluster.reports.items():
         if system == link.system and kind in (ReportKind.REFUSED, ReportKind.CLASH):
-            if field in attempt.body.fields or (field is None and attempt.op == "create"):
+            if field in numbers or (field is None and record):
                 effects.closed.append(digest)
 
 

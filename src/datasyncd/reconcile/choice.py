@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from .cluster import Cluster, ClusterState
-from .deletion import close_if_empty, write
+from .deletion import write
 from .effects import Effects, Entry
-from .fingerprint import Fingerprinter
 from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, Value
 
 
@@ -27,7 +26,7 @@ def choose(cluster: Cluster, number: FieldNumber, value: Value, entity: EntityRu
     write(cluster, number, value, effects)
 
 
-def decide_delete(cluster: Cluster, delete: bool, entity: EntityRule, fp: Fingerprinter, effects: Effects) -> None:
+def decide_delete(cluster: Cluster, delete: bool, effects: Effects) -> None:
     """End a hold: delete the record everywhere, or keep it where it still is."""
     if cluster.state != ClusterState.HELD:
         raise Refused("the record is no longer held")
@@ -35,4 +34,3 @@ def decide_delete(cluster: Cluster, delete: bool, entity: EntityRule, fp: Finger
     cluster.changed = True
     cluster.rescan = True
     effects.journal.append(Entry(cluster.id, "delete_chosen" if delete else "keep_chosen", None, 0, effects.cause))
-    close_if_empty(cluster, entity, fp, effects)

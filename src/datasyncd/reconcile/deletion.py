@@ -26,7 +26,6 @@ def gone(
     effects.journal.append(Entry(cluster.id, "gone", binding.system, binding.id, effects.cause))
     if not ours and cluster.state == ClusterState.LIVE:
         _follow(cluster, binding, entity, fp, effects, seen_all)
-    close_if_empty(cluster, entity, fp, effects)
 
 
 def _follow(

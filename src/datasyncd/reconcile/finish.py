@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .clocks import Ctx, dominates
 from .cluster import Cluster, Due
+from .deletion import close_if_empty
 from .delivery import opt_ins_held, owed
 from .effects import Effects, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
@@ -20,7 +21,9 @@ from .rules import EntityRule, FieldNumber, FieldRule, Policy
 
 
 def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Effects) -> None:
-    """Bring reports, collapse, keys and outbox in line with the registers and shadows."""
+    """Bring state, reports, collapse, keys and outbox in line with the registers, shadows and bindings."""
+    if cluster.rescan and not cluster.new:
+        close_if_empty(cluster, entity, fp, effects)
     for number in sorted(cluster.touched):
         reg = cluster.regs.get(number)
         if reg is None:

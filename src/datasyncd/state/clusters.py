@@ -150,6 +150,15 @@ class Clusters:
         )
         return [row[0] for row in rows]
 
+    def ghosts_over(self, system: str, before: int) -> list[tuple[str | None, str | None]]:
+        """Writes of unknown outcome that were given up before then: object and key of the record, if it is bound."""
+        rows = self._db.execute(
+            "SELECT b.object, b.ext_id FROM attempt a LEFT JOIN binding b ON b.id = a.binding_id AND b.life = 0"
+            " WHERE a.system = ? AND a.status = 'unknown' AND a.gave_up_at < ? ORDER BY a.id",
+            (system, before),
+        )
+        return [(row[0], row[1]) for row in rows]
+
     def with_open_attempts(self) -> list[int]:
         """Clusters with a write that was under way when the process ended."""
         rows = self._db.execute("SELECT DISTINCT cluster_id FROM attempt WHERE status = 'open' ORDER BY 1")

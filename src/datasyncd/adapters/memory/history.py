@@ -41,6 +41,11 @@ class History:
         """The truth."""
         return self._states[-1] if self._states else NEVER
 
+    @property
+    def first(self) -> State:
+        """How it began."""
+        return self._states[0] if self._states else NEVER
+
     def shown(self, at: int) -> State:
         """What a search or pull at this moment shows."""
         return next((state for state in reversed(self._states) if state.shown_at <= at), NEVER)

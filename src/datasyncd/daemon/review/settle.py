@@ -253,7 +253,7 @@ class _Batch:
     def _existence(self, cluster: Cluster, delete: bool, effects: Effects) -> None:
         if cluster.state != ClusterState.HELD:
             raise OutOfDate(f"the record is no longer held; it is {cluster.state}")
-        decide_delete(cluster, delete, self.terms.entity(cluster.entity), self.terms.fp, effects)
+        decide_delete(cluster, delete, effects)
         for digest, (kind, _number, _system) in cluster.reports.items():
             if kind in _OF_EXISTENCE:
                 self.over[digest] = (ReportState.RESOLVED, DELETE if delete else KEEP, None)

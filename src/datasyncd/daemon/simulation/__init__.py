@@ -1,0 +1,8 @@
+"""The deterministic simulation: the real cycle, core and state against systems that misbehave, in virtual time.
+
+scheduler   runs coroutines in virtual time, in an order that a seed decides
+systems     what the simulated systems promise and do
+people      who edits what, when, having seen what
+oracle      what must hold at the end: it knows every edit, and never looks at the daemon's contexts
+history     one seed: everything put together, crashes included
+"""

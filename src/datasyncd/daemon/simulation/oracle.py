@@ -1,0 +1,241 @@
+"""Oracle: it knows every edit and what its author had seen, and says what must hold when all is quiet.
+
+It never looks at the daemon's contexts: an edit is named by its value, and has seen the edit whose value stood
+there before it, and all that that one had seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from datasyncd.reconcile.cluster import Cluster
+from datasyncd.reconcile.policies import resolve
+from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule
+from datasyncd.state.records import StoredReport
+
+from .systems import EMAIL, LANGUAGE, NAMES, OBJECT, SMS, STATUS, TAGS, System
+
+UNIQUE = ("name", "city", "language")
+"""Fields in which each value is written once."""
+
+
+SEARCH_US = 15_000_000
+"""The longest time from the begin of a search to the record that is made because of it, slow calls included."""
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """One edit by a person."""
+
+    system: str
+    key: str
+    field: str
+    value: object
+    at: int
+
+
+class Broken(AssertionError):
+    """A property does not hold; the text is a story."""
+
+
+class Oracle:
+    """All that people did."""
+
+    def __init__(self) -> None:
+        self.edits: list[Edit] = []
+        self.deletes: list[tuple[str, str, Mapping[str, object]]] = []
+        self._seen: dict[tuple[str, object], set[object]] = {}
+        """(field, value) -> values that its author had seen, itself included."""
+        self.born: dict[tuple[str, str], int] = {}
+        """When people made a record: by system and key."""
+        self._cleared: dict[str, set[object]] = {}
+        """By field: values that somebody who had seen them has cleared."""
+
+    def edited(self, edit: Edit, before: object) -> None:
+        """Somebody wrote `edit.value` where `before` stood."""
+        self.edits.append(edit)
+        if edit.field in UNIQUE and edit.value is not None:
+            known = self._seen.setdefault((edit.field, edit.value), {edit.value})
+            known |= self._seen.get((edit.field, before), set())
+        elif edit.field in UNIQUE:
+            self._cleared.setdefault(edit.field, set()).update(self._seen.get((edit.field, before), set()))
+
+    def deleted(self, system: str, key: str, held: Mapping[str, object]) -> None:
+        """Somebody deleted a record that held this."""
+        self.deletes.append((system, key, held))
+
+    def overwritten(self, field: str) -> set[object]:
+        """Values that somebody who had seen them has replaced."""
+        out = set(self._cleared.get(field, ()))
+        for (name, value), seen in self._seen.items():
+            if name == field:
+                out |= seen - {value}
+        return out
+
+
+def check(
+    oracle: Oracle,
+    systems: list[System],
+    clusters: Iterable[Cluster],
+    reports: Iterable[StoredReport],
+    kept_out: set[tuple[str, str]],
+    entity: EntityRule,
+) -> None:
+    """`kept_out`: system and key of quarantined records.
+
+    The properties P1, P2, P4, P5, P8 and P9, once nothing moves any more. Raises `Broken`."""
+    everything = list(clusters)
+    told = list(reports)
+    worlds = {system.name: system.world.holds(OBJECT) for system in systems}
+    _nothing_lost(oracle, systems, worlds, told, everything, kept_out)
+    for cluster in everything:
+        _converged(cluster, worlds, entity, told)
+        _bounded(cluster)
+    _opt_outs_hold(oracle, everything, worlds)
+    _nobody_twice(systems, oracle)
+    _nobody_deleted_by_us(oracle, everything, systems)
+
+
+def _nothing_lost(
+    oracle: Oracle,
+    systems: list[System],
+    worlds: Mapping[str, Mapping[str, Mapping[str, object]]],
+    reports: list[StoredReport],
+    clusters: list[Cluster],
+    kept_out: set[tuple[str, str]],
+) -> None:
+    """P2: an edit that nobody who had seen it replaced stands somewhere, or is in a report."""
+    gone = (
+        {(b.system, b.ext_id) for c in clusters if c.state in ("dead", "deleting") for b in c.bindings}
+        | {(system, key) for system, key, _held in oracle.deletes}
+        | kept_out
+    )
+    for field in UNIQUE:
+        overwritten = oracle.overwritten(field)
+        stands = {record.get(field) for records in worlds.values() for record in records.values()}
+        number = NAMES[field]
+        told = {candidate.value for report in reports if report.field == number for candidate in report.body.candidates}
+        registers = {sib.val for c in clusters if number in c.regs for sib in c.regs[number].sibs}
+        for edit in oracle.edits:
+            if edit.field != field or edit.value is None or edit.value in overwritten:
+                continue
+            if edit.value in stands or edit.value in told or (edit.system, edit.key) in gone:
+                continue
+            if _in_the_window(edit, systems):
+                continue
+            if edit.value in registers and any(c.state == "held" for c in clusters):
+                continue
+            raise Broken(f"P2: the edit {edit} is nowhere and in no report")
+
+
+def _in_the_window(edit: Edit, systems: list[System]) -> bool:
+    """Whether a write that nothing could stop covered the edit: sent before it, landed after it."""
+    system = next(s for s in systems if s.name == edit.system)
+    landed = system.world.covered.get((edit.field, edit.value))
+    late = round(system.promise.capabilities.late_s * 1e6)
+    return landed is not None and landed - edit.at <= late + SEARCH_US
+
+
+def _converged(
+    cluster: Cluster,
+    worlds: Mapping[str, Mapping[str, Mapping[str, object]]],
+    entity: EntityRule,
+    reports: list[StoredReport],
+) -> None:
+    """P1: every live record shows the winner, unless a person has to choose."""
+    if cluster.state != "live":
+        if cluster.state == "held" and not any(
+            r.cluster_id == cluster.id and r.state == "open" and r.field is None for r in reports
+        ):
+            raise Broken(f"P1: cluster {cluster.id} is held without a report")
+        return
+    live = list(cluster.live())
+    for number, rule in entity.fields.items():
+        if number == EMAIL:
+            continue
+        reg = cluster.regs.get(number)
+        choice = resolve(cluster, reg, rule, entity)
+        if not choice.decided or (reg is not None and reg.hold):
+            if not any(r.cluster_id == cluster.id and r.field == number and r.state == "open" for r in reports):
+                raise Broken(f"P1: {rule.name} of cluster {cluster.id} waits without a report")
+            continue
+        if any(r.cluster_id == cluster.id and r.field == number and r.kind == "opt_in_held" for r in reports):
+            continue
+        shown = {b.system: _native(number, worlds[b.system].get(b.ext_id, {}).get(rule.name)) for b in live}
+        if any(value != choice.value for value in shown.values()):
+            raise Broken(f"P1: {rule.name} of cluster {cluster.id} should be {choice.value!r} everywhere: {shown}")
+
+
+def _native(number: int, value: object) -> object:
+    """A native value in canonical form."""
+    if value is None or value == "":
+        return None
+    if number == SMS:
+        return "in" if value in ("true", True) else CONSENT_OUT
+    if number == TAGS:
+        return sorted(value) if isinstance(value, list) else sorted(str(value).split(";"))
+    return value
+
+
+def _bounded(cluster: Cluster) -> None:
+    """P8: no attempts, and one sibling a register unless a person has to choose."""
+    if cluster.attempts:
+        raise Broken(f"P8: cluster {cluster.id} still has attempts: {cluster.attempts}")
+    if cluster.state != "live":
+        return
+    for number, reg in cluster.regs.items():
+        if len(reg.sibs) > 1 and not reg.hold and number not in (LANGUAGE,):
+            raise Broken(f"P8: field {number} of cluster {cluster.id} at rest has siblings {reg.sibs}, {reg.ctx}")
+
+
+def _opt_outs_hold(
+    oracle: Oracle, clusters: list[Cluster], worlds: Mapping[str, Mapping[str, Mapping[str, object]]]
+) -> None:
+    """P5: an opt-out after which nobody opted in where that may be collected holds in every system."""
+    for cluster in clusters:
+        if cluster.state != "live":
+            continue
+        places = {(b.system, b.ext_id) for b in cluster.bindings}
+        acts = [e for e in oracle.edits if e.field == "sms" and (e.system, e.key) in places]
+        last = max((e.at for e in acts if e.value == "false"), default=None)
+        if last is None or any(e.value == "true" and e.system == "a" and e.at >= last for e in acts):
+            continue
+        for binding in cluster.live():
+            value = worlds[binding.system].get(binding.ext_id, {}).get("sms")
+            if _native(SMS, value) != CONSENT_OUT:
+                raise Broken(f"P5: an opt-out of cluster {cluster.id} does not hold in {binding.system}: {value!r}")
+
+
+def _nobody_twice(systems: list[System], oracle: Oracle) -> None:
+    """P9: we made no second record of a person, and none beside one that searches had shown for a while."""
+    made = {(e.system, e.key) for e in oracle.edits if e.at == oracle.born.get((e.system, e.key))}
+    for system in systems:
+        by_email: dict[object, list[str]] = {}
+        for key, record in system.world.holds(OBJECT).items():
+            by_email.setdefault(record.get("email"), []).append(key)
+        histories = system.world.histories(OBJECT)
+        for keys in by_email.values():
+            ours = [key for key in keys if (system.name, key) not in made]
+            theirs = [key for key in keys if (system.name, key) in made]
+            if len(ours) > 1:
+                raise Broken(f"P9: we made one person several times in {system.name}: {ours}")
+            for key in ours:
+                at = histories[key].first.at
+                if any(histories[other].first.shown_at + SEARCH_US < at for other in theirs):
+                    raise Broken(f"P9: we made {key} in {system.name} beside {theirs}")
+
+
+def _nobody_deleted_by_us(oracle: Oracle, clusters: list[Cluster], systems: list[System]) -> None:
+    """P4: nothing is deleted without a person's delete of a record of the same cluster."""
+    deleted = {(system, key) for system, key, _held in oracle.deletes}
+    for cluster in clusters:
+        for binding in cluster.bindings:
+            world = next(s.world for s in systems if s.name == binding.system)
+            if binding.ext_id in world.holds(OBJECT) or binding.state == "live":
+                continue
+            if not any((b.system, b.ext_id) in deleted for b in cluster.bindings):
+                raise Broken(f"P4: {binding.system}:{binding.ext_id} was deleted, and nobody deleted that person")
+
+
+__all__ = ["STATUS", "Broken", "Edit", "Oracle", "check"]
