@@ -237,6 +237,13 @@ async def test_a_header_alone_is_a_complete_pull_of_nothing(tmp_path: Path) -> N
         assert (page.records, page.complete) == ([], True)
 
 
+@pytest.mark.parametrize("key", ["#Id", "Id"])
+async def test_comments_may_stand_before_the_header_and_a_column_may_begin_like_one(tmp_path: Path, key: str) -> None:
+    made(tmp_path, f"# Id, as the shop has it\n{key},Name\n#1,Ann\n".encode())
+    async with opened("csv", tmp_path, ObjectSpec("contacts", key, ("Name",)), path=".") as desk:
+        assert await records(desk, "contacts") == {"#1": {key: "#1", "Name": "Ann"}}
+
+
 async def test_a_missing_column_is_absent_and_told(tmp_path: Path) -> None:
     made(tmp_path, b"Id,Email,name\n1,a,A\n")
     async with opened("csv", tmp_path, CONTACTS, path=".") as desk:

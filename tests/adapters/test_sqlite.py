@@ -155,6 +155,19 @@ async def test_a_replaced_file_is_opened_anew(app: Path) -> None:
         ]
 
 
+async def test_a_pull_over_two_files_is_not_complete(app: Path) -> None:
+    with sql(app) as connection:
+        connection.executemany("INSERT INTO contacts (email) VALUES (?)", [(f"{n}@x.org",) for n in range(1500)])
+    async with opened("sqlite", app.parent, CONTACTS, path="app.db") as desk:
+        complete = []
+        async for page in desk.pull("contacts", None):
+            complete.append(page.complete)
+            made(app.parent / "new.db", TABLE)
+            os.replace(app.parent / "new.db", app)
+
+        assert complete == [False, False]
+
+
 async def test_a_missing_table_or_column_is_named(app: Path) -> None:
     nope, odd = ObjectSpec("nope", "id", ()), ObjectSpec("contacts", "id", ("Email",))
     async with opened("sqlite", app.parent, nope, odd, path="app.db") as desk:

@@ -11,7 +11,7 @@ from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.errors import NotFound, Unreachable
 from datasyncd.adapters.files.sheet import Sheet, Unfit
 
-from .dialect import Text, cells, decode, delimiter_of, lines_of, needs_quotes, raw_cell, raw_cells, reader
+from .dialect import DELIMITERS, Text, cells, decode, delimiter_of, lines_of, needs_quotes, raw_cell, raw_cells, reader
 
 
 class CsvSheet(Sheet):
@@ -24,7 +24,7 @@ class CsvSheet(Sheet):
         if self._text.bytes_of(self._text.text) != data:
             self.torn = f"{name} would not stay what it is if it were written in {encoding!r}"
         lines = lines_of(self._text.text)
-        start = _header(lines, spec.key)
+        start = _header(lines, spec.key, delimiter or DELIMITERS)
         if start is None:
             raise Unreachable(f"{name} is empty, it has not even a header; see whether it is still being written")
         self._delimiter = delimiter or delimiter_of(lines[start], spec.columns)
@@ -184,10 +184,11 @@ def _decoded(name: str, data: bytes, encoding: str) -> Text:
         raise Unreachable(f"{name} cannot be read as {encoding!r}; see whether it is still being written") from None
 
 
-def _header(lines: Sequence[str], key: str) -> int | None:
+def _header(lines: Sequence[str], key: str, delimiters: str) -> int | None:
     """Number of the line with the names of the columns: the first that is neither blank nor a comment."""
     for number, line in enumerate(lines):
-        if line.strip() and not (line.startswith("#") and key not in line):
+        is_comment = line.startswith("#") and not any(key in cells(line, delimiter) for delimiter in delimiters)
+        if line.strip() and not is_comment:
             return number
     return None
 

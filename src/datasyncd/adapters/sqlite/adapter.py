@@ -128,7 +128,7 @@ class SqliteAdapter:
         mark = highest(start.newest, asked.at)
         malformed = list(start.malformed)
         known: set[Key] | None = None if start.keys_are_told_apart else set()
-        whole = True
+        whole, file = True, self._database.openings
         sql: str = selection.first
         values: list[Native] = []
         while True:
@@ -141,7 +141,7 @@ class SqliteAdapter:
             page = Page(batch.records, began, malformed=malformed)
             if batch.last is None:
                 page.cursor = position(spec.cursor, mark)
-                page.complete = whole
+                page.complete = whole and file == self._database.openings
                 yield page
                 return
             yield page

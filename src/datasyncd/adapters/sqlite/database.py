@@ -32,6 +32,8 @@ class Database:
         self._busy_s = busy_s
         self._connection: Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self.openings = 0
+        """How often the file was opened: another number, another file."""
         self._opening = anyio.Lock()
         self._closed = False
 
@@ -87,6 +89,7 @@ class Database:
         connection = Connection(self.path)
         await connection.open()
         self._connection = connection
+        self.openings += 1
 
     async def _close(self) -> None:
         async with self._opening:
