@@ -18,8 +18,10 @@ from anyio.abc import TaskGroup
 from datasyncd import __version__
 from datasyncd.adapters.errors import AdapterError
 
+from .answers import handlers
 from .config.load import Config, load
 from .config.problems import ConfigInvalid
+from .control.server import Server
 from .cycle import pull_link, push_link
 from .engine import Engine
 from .link import Counts
@@ -43,6 +45,7 @@ class App:
     def __init__(self, engine: Engine, started: Started | None = None) -> None:
         self.engine = engine
         self.workers: dict[tuple[str, str], Worker] = {}
+        self.started_at = engine.clock.now()
         self.crashes: dict[str, str] = {}
         """Tasks that crashed and were started again: their name and the kind of error."""
         self.in_step = False
@@ -59,21 +62,26 @@ class App:
                 self._add(system, entity)
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            await self._first_cycle()
-            self._schedule.start()
-            for worker in self.workers.values():
-                self.supervise(f"pull {worker.name}", worker.pulling)
-                self.supervise(f"push {worker.name}", worker.pushing)
-                if worker.live:
-                    self.supervise(f"watch {worker.name}", worker.watching_loop)
-                worker.due.set()
-            notify("READY=1\nSTATUS=in step")
-            self.supervise("watchdog", self._watchdog)
+            await tasks.start(Server(handlers(self)).serve, self.engine.config.home.state_dir)
+            tasks.start_soon(self._work)
             await self.stop.wait()
             notify("STOPPING=1")
             await self._drain()
             tasks.cancel_scope.cancel()
         self._schedule.stop()
+
+    async def _work(self) -> None:
+        """The first cycle, then every task by itself."""
+        await self._first_cycle()
+        self._schedule.start()
+        for worker in self.workers.values():
+            self.supervise(f"pull {worker.name}", worker.pulling)
+            self.supervise(f"push {worker.name}", worker.pushing)
+            if worker.live:
+                self.supervise(f"watch {worker.name}", worker.watching_loop)
+            worker.due.set()
+        notify("READY=1\nSTATUS=in step")
+        self.supervise("watchdog", self._watchdog)
 
     def supervise(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task; when it crashes, note it and start it again."""
@@ -113,6 +121,10 @@ class App:
             self._schedule.cron(f"cron {worker.name}", link.cron, worker.due.set)
         if link.sweep is not None:
             self._schedule.every(f"sweep {worker.name}", link.sweep.seconds, lambda: self._sweep(worker))
+
+    def next_run(self, worker: Worker) -> int | None:
+        """When the schedule marks a link due next, microseconds."""
+        return self._schedule.next_run(worker.name)
 
     def _sweep(self, worker: Worker) -> None:
         """A complete pull, for what increments can miss."""
@@ -171,7 +183,7 @@ class App:
         for worker in self.workers.values():
             worker.stop()
         with anyio.move_on_after(DRAIN_S):
-            while any(worker.running for worker in self.workers.values()):
+            while any(worker.running for worker in self.workers.values()):  # noqa: ASYNC110
                 await anyio.sleep(0.02)
 
     async def _watchdog(self) -> None:
@@ -183,11 +195,8 @@ class App:
             await anyio.sleep(every)
 
 
-async def run(path: Path, started: Started | None = None, handlers: Callable[[App], object] | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT. Raises `ConfigInvalid` for the first config only.
-
-    `handlers`: makes what the control socket answers with.
-    """
+async def run(path: Path, started: Started | None = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Raises `ConfigInvalid` for the first config only."""
     config = load(path)
     while True:
         async with Engine.open(config, f"run {__version__}") as engine:

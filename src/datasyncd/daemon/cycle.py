@@ -56,19 +56,21 @@ class SyncResult(msgspec.Struct):
 async def pull_link(engine: Engine, link: Link, progress: Progress | None = None) -> Counts:
     """Pull one link and read its hints. Raises the adapter's errors; what may pass is tried again first."""
     counts = Counts()
-    async for attempt in stamina.retry_context(on=_may_pass, attempts=4, timeout=20.0):
-        with attempt:
-            note = None if progress is None else lambda read: progress(link.name, read, 0)
-            pulled = await pull(link, engine.store, engine.begin, note)
-            counts = pulled.counts
-    counts.add(await read_dirty(link, engine.store, engine.begin))
+    async with engine.turn("pull", link):
+        async for attempt in stamina.retry_context(on=_may_pass, attempts=4, timeout=20.0):
+            with attempt:
+                note = None if progress is None else lambda read: progress(link.name, read, 0)
+                pulled = await pull(link, engine.store, engine.begin, note)
+                counts = pulled.counts
+        counts.add(await read_dirty(link, engine.store, engine.begin))
     return counts
 
 
 async def push_link(engine: Engine, link: Link, *, pulled: bool, progress: Progress | None = None) -> Counts:
     """Deliver what one link is owed. Raises the adapter's errors."""
     note = None if progress is None else lambda written: progress(link.name, 0, written)
-    return await Delivery(link, engine.store, engine.begin, pulled).run(note)
+    async with engine.turn("push", link):
+        return await Delivery(link, engine.store, engine.begin, pulled).run(note)
 
 
 async def sync(

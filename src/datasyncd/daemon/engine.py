@@ -47,13 +47,16 @@ class Engine:
         self.links: dict[tuple[str, str], Link] = {}
         """Attached links by system and entity, in the order of the config."""
         self.detached: dict[tuple[str, str], AdapterError] = {}
+        self._turns: dict[tuple[str, str], anyio.Lock] = {}
         self._kinds: dict[str, AdapterKind] = {}
         self._numbers: dict[tuple[str, str], FieldNumber] = {}
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, config: Config, command: str) -> AsyncIterator[Engine]:
+    async def open(cls, config: Config, command: str, *, attach: bool = True) -> AsyncIterator[Engine]:
         """Open state and adapters; systems that cannot be reached leave their links detached.
+
+        `attach` False: for what needs the state alone.
 
         Raises `StateLocked`, `StateNewer`, `DamagedState`.
         """
@@ -64,13 +67,18 @@ class Engine:
         engine = cls(config, store, clock)
         try:
             await engine.start(command)
-            await engine.attach()
+            if attach:
+                await engine.attach()
             yield engine
         finally:
             for adapter in engine.adapters.values():
                 with contextlib.suppress(AdapterError):
                     await adapter.aclose()
             await store.aclose()
+
+    def turn(self, what: str, link: Link) -> anyio.Lock:
+        """Pulls of one link never overlap, and neither do its pushes, whoever asks for them."""
+        return self._turns.setdefault((what, link.name), anyio.Lock())
 
     def begin(self) -> Moment:
         """The moment at which a reading begins."""

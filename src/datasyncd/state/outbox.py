@@ -74,3 +74,11 @@ class Outbox:
             "SELECT system, entity, count(*), sum(due_at = ?) FROM outbox GROUP BY system, entity", (HELD,)
         )
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+    def oldest(self) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
+        """By system and entity: since when the oldest row that is not held has been due, and the most tries."""
+        rows = self._db.execute(
+            "SELECT system, entity, min(due_at), max(tries) FROM outbox WHERE due_at < ? GROUP BY system, entity",
+            (HELD,),
+        ).fetchall()
+        return {(r[0], r[1]): r[2] for r in rows}, {(r[0], r[1]): r[3] for r in rows}

@@ -1,0 +1,129 @@
+"""Answers: what the running daemon says and does over the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from datasyncd import __version__
+from datasyncd.state.transaction import Tx
+
+from .control.message import Failure
+from .cycle import sync
+from .health import Facts, LinkFacts, assess
+from .review import commands, quarantine
+from .review.refusal import Unable
+from .review.terms import Terms
+
+if TYPE_CHECKING:
+    from .app import App
+
+Handler = Callable[[dict[str, Any]], Awaitable[Any]]
+USAGE = 64
+
+
+def handlers(app: App) -> dict[str, Handler]:
+    """By the command's name."""
+    out: dict[str, Handler] = {name: _command(app, name) for name in commands.COMMANDS}
+
+    async def status(_arguments: dict[str, Any]) -> Any:
+        return msgspec.to_builtins(assess(await facts(app)))
+
+    async def synced(arguments: dict[str, Any]) -> Any:
+        link, full = arguments.get("link"), bool(arguments.get("full"))
+        if link is not None and link not in {worker.name for worker in app.workers.values()}:
+            raise Failure(f'no link "{link}"', USAGE)
+        result = await sync(app.engine, link=link, full=full)
+        return {**msgspec.to_builtins(result), "exit_code": result.exit_code}
+
+    return {**out, "status": status, "sync": synced}
+
+
+def _command(app: App, name: str) -> Handler:
+    async def carry_out(arguments: dict[str, Any]) -> Any:
+        try:
+            step = commands.step(name, arguments, terms_of(app))
+            answer = await app.engine.store.transact(step)
+        except Unable as refusal:
+            raise Failure(refusal.text, refusal.exit_code) from None
+        if name in commands.WRITES:
+            app.wake()
+        return answer
+
+    return carry_out
+
+
+def terms_of(app: App) -> Terms:
+    """The words of the config that runs."""
+    engine = app.engine
+    return Terms.of(engine.config, engine.rules, engine.store.fingerprints)
+
+
+async def facts(app: App) -> Facts:
+    """What the daemon knows of itself now."""
+    engine, terms = app.engine, terms_of(app)
+    counted = await engine.store.transact(lambda tx: count(tx, terms))
+    links = []
+    for worker in app.workers.values():
+        system, entity = worker.key
+        pending, held = counted.pending.get(worker.key, (0, 0))
+        oldest = counted.oldest.get(worker.key)
+        links.append(
+            LinkFacts(
+                system=system,
+                entity=entity,
+                state=worker.state.value,
+                last_success=worker.last_success,
+                expected_every_s=worker.expected_every_s,
+                lag_s=max(0.0, (counted.at - oldest) / 1_000_000) if oldest is not None else 0.0,
+                pending=pending - held,
+                held=held,
+                quarantined=counted.quarantined.get(worker.key, 0),
+                failure_rate=worker.failure_rate,
+                last_error=worker.last_error,
+                next_run=app.next_run(worker),
+                tries=counted.tries.get(worker.key, 0),
+            )
+        )
+    return Facts(
+        at=counted.at,
+        version=__version__,
+        uptime_s=(counted.at - app.started_at) / 1_000_000,
+        links=links,
+        conflicts=counted.conflicts,
+        outbox=sum(pending for pending, _held in counted.pending.values()),
+        guards=counted.guards,
+        crashes=dict(app.crashes),
+    )
+
+
+class Counted(msgspec.Struct):
+    """What the state says, for `status`."""
+
+    at: int
+    pending: dict[tuple[str, str], tuple[int, int]]
+    oldest: dict[tuple[str, str], int]
+    tries: dict[tuple[str, str], int]
+    quarantined: dict[tuple[str, str], int]
+    conflicts: int
+    guards: dict[str, int]
+
+
+def count(tx: Tx, terms: Terms) -> Counted:
+    """In one transaction."""
+    guards: dict[str, int] = {}
+    for guard in tx.guards.all():
+        name = f"{guard.system}.{guard.entity}"
+        guards[name] = guards.get(name, 0) + 1
+    oldest, tries = tx.outbox.oldest()
+    return Counted(
+        at=tx.at,
+        pending=tx.outbox.pending(),
+        oldest=oldest,
+        tries=tries,
+        quarantined=quarantine.waiting(tx, terms),
+        conflicts=sum(n for (_kind, state), n in tx.records.report_counts().items() if state == "open"),
+        guards=guards,
+    )

@@ -1,0 +1,96 @@
+"""Check: whether a config can run: its words, then each system: reach, schema against map, promises.
+
+Reads the systems, and writes nothing anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from datasyncd.adapters.contract import Capabilities, Condition, Moment
+from datasyncd.adapters.contract import Context as AdapterContext
+from datasyncd.adapters.errors import AdapterError
+from datasyncd.adapters.translate import Translation
+
+from .config.compile import mapped_fields, objects_of
+from .config.consistency import consistency
+from .config.load import Config
+from .config.problems import Problem
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that `check` says."""
+
+    severity: Literal["error", "warning", "note"]
+    system: str | None
+    place: str
+    """File and line, or the link."""
+    text: str
+    fix: str | None = None
+
+    def __str__(self) -> str:
+        fix = f"; {self.fix}" if self.fix else ""
+        return f"{self.place}: {self.severity}: {self.text}{fix}"
+
+
+def of_problems(problems: Iterable[Problem]) -> list[Finding]:
+    """What is wrong with the words of a config."""
+    return [
+        Finding(
+            severity=problem.severity,
+            system=None,
+            place=problem.file if problem.line is None else f"{problem.file}:{problem.line}",
+            text=f"{problem.key}: {problem.text}" if problem.key else problem.text,
+            fix=f'did you mean "{problem.nearest}"?' if problem.nearest is not None else None,
+        )
+        for problem in problems
+    ]
+
+
+async def check(config: Config) -> list[Finding]:
+    """All that stands between a config and its systems."""
+    numbers = {
+        (entity, field): number
+        for number, (entity, field) in enumerate((e, f) for e, known in config.entities.items() for f in known.fields)
+    }
+    findings: list[Finding] = []
+    promised: dict[tuple[str, str], Capabilities] = {}
+    for system, declared in config.systems.items():
+        context = AdapterContext(system, config.base, lambda: Moment(0, 0), objects_of(config, system))
+        adapter = declared.adapter.open(context, declared.options)
+        try:
+            for entity, link in config.links.get(system, {}).items():
+                place = f"links.{system}.{entity}"
+                capabilities = promised[system, entity] = adapter.capabilities(link.object)
+                findings += _promise(system, place, capabilities)
+                try:
+                    schema = await adapter.describe(link.object)
+                except AdapterError as error:
+                    findings.append(Finding(severity="error", system=system, place=place, text=str(error)))
+                    continue
+                fields = mapped_fields(config, system, entity, lambda e, f: numbers[e, f])
+                text_only = declared.adapter.text_only
+                translation = Translation(fields, schema, edited_at=link.edited_at, text_only=text_only)
+                findings += [
+                    Finding(severity="error", system=system, place=place, text=text) for text in translation.problems()
+                ]
+                findings += [
+                    Finding(severity="warning", system=system, place=place, text=text) for text in translation.limits()
+                ]
+        finally:
+            await adapter.aclose()
+    return [*of_problems(consistency(config, promised)), *findings]
+
+
+def _promise(system: str, place: str, capabilities: Capabilities) -> list[Finding]:
+    """What a system without conditional writes means for the people who work in it."""
+    if capabilities.condition is not Condition.NONE or capabilities.read_only:
+        return []
+    text = (
+        f"{system} cannot refuse a stale write: an edit made there in the moment between our last look and our write "
+        "can be covered unseen"
+    )
+    return [Finding(severity="note", system=system, place=place, text=text, fix=None)]

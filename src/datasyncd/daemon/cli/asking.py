@@ -1,0 +1,101 @@
+"""Asking: a command's answer comes from the running daemon; without one, from the state itself.
+
+Opened so, the state is held for the moment of the command alone, and no daemon can start meanwhile.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from ..control.client import NotRunning, ask
+from ..control.message import Failure
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONFIG, UNAVAILABLE, TRY_AGAIN, BUG = 78, 69, 75, 70
+TIMEOUT_S = 60.0
+
+
+def common(command: F) -> F:
+    """The options that every command has."""
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON document, with stable keys.")(command)
+    return click.option(
+        "--config",
+        "config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The config file. Default: $DATASYNCD_CONFIG, ./config.toml, /etc/datasyncd/config.toml.",
+    )(command)
+
+
+def stop(text: str, code: int) -> NoReturn:
+    """Say why nothing more is done, and leave."""
+    click.echo(f"datasyncd: {text}", err=True)
+    sys.exit(code)
+
+
+def state_folder(config: Path | None) -> tuple[Path, Path]:
+    """The config file and the state folder, whatever the rest of the file says. Leaves with 78."""
+    from ..config.load import find, load_home
+    from ..config.problems import ConfigInvalid
+
+    try:
+        path = find(config)
+        return path, load_home(path).state_dir
+    except ConfigInvalid as invalid:
+        stop("the config is not valid\n" + "\n".join(map(str, invalid.problems)), CONFIG)
+
+
+def answer(config: Path | None, command: str, arguments: Mapping[str, Any], timeout: float | None = TIMEOUT_S) -> Any:
+    """The answer to one of `review.commands`. Leaves with the refusal's exit code."""
+    path, folder = state_folder(config)
+    try:
+        return ask(str(folder), command, dict(arguments), timeout)
+    except NotRunning:
+        return _from_state(path, command, arguments)
+    except Failure as failure:
+        stop(failure.text, failure.exit_code)
+
+
+def _from_state(path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
+    import getpass
+
+    import anyio
+
+    from datasyncd.state.codec import DamagedState
+    from datasyncd.state.database import StateLocked, StateNewer
+
+    from ..engine import Engine
+    from ..review import commands
+    from ..review.refusal import Unable
+    from ..review.terms import Terms
+
+    settings = load_config(path)
+
+    async def run() -> Any:
+        async with Engine.open(settings, command, attach=False) as engine:
+            terms = Terms.of(settings, engine.rules, engine.store.fingerprints)
+            step = commands.step(command, {**arguments, "by": getpass.getuser()}, terms)
+            return await engine.store.transact(step)
+
+    try:
+        return anyio.run(run)
+    except Unable as refusal:
+        stop(refusal.text, refusal.exit_code)
+    except (StateLocked, StateNewer, DamagedState) as error:
+        stop(str(error), TRY_AGAIN if isinstance(error, StateLocked) else UNAVAILABLE)
+
+
+def load_config(path: Path | None) -> Any:
+    """The whole config. Leaves with 78 and all that is wrong with it."""
+    from ..config.load import find, load
+    from ..config.problems import ConfigInvalid
+
+    try:
+        return load(find(path))
+    except ConfigInvalid as invalid:
+        stop("the config is not valid\n" + "\n".join(map(str, invalid.problems)), CONFIG)

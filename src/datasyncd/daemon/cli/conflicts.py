@@ -1,0 +1,152 @@
+"""`conflicts` and `resolve`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .asking import answer, common
+from .screen import coloured, moment, show_json, table
+
+
+class Default(click.Group):
+    """A group whose first sub-command is meant when none is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Default)
+def conflicts() -> None:
+    """What waits for a person, or was settled by a policy. Without a sub-command: list."""
+
+
+@conflicts.command("list")
+@common
+@click.option("--all", "every", is_flag=True, help="Settled and resolved ones too.")
+@click.option("--group", "group", is_flag=True, help="By cause.")
+def list_(config: Path | None, as_json: bool, every: bool, group: bool) -> None:
+    """The open ones, oldest first."""
+    found = answer(config, "conflicts", {"every": every, "group": group})
+    if as_json:
+        return show_json(found)
+    if not found:
+        click.echo("no open conflicts" if not every else "no reports")
+    elif group:
+        heads = [name for name in ("count", "kind", "entity", "field", "systems", "policy") if name in found[0]]
+        table(heads, [[row[name] for name in heads] for row in found])
+    else:
+        for report in found:
+            _show(report)
+    return None
+
+
+@conflicts.command()
+@common
+@click.argument("id")
+def show(config: Path | None, as_json: bool, id: str) -> None:
+    """One report, whole."""
+    found = answer(config, "conflicts.show", {"id": id})
+    show_json(found) if as_json else _show(found, whole=True)
+
+
+@conflicts.command()
+@common
+@click.option("--all", "every", is_flag=True, help="Settled and resolved ones too.")
+@click.option("--format", "form", type=click.Choice(["md", "html", "csv"]), default="md", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; default: the screen.")
+def report(config: Path | None, as_json: bool, every: bool, form: str, output: Path | None) -> None:
+    """The conflicts as a document to hand on: Markdown, HTML or CSV."""
+    from .document import document
+
+    found = answer(config, "conflicts", {"every": every, "group": False})
+    if as_json:
+        return show_json(found)
+    text = document(found, form)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"{output}: {len(found)} reports")
+    return None
+
+
+@click.command()
+@common
+@click.argument("ids", nargs=-1)
+@click.option("--where", metavar="EXPR", help="Open reports by entity, key, field, policy, cause, system, value.")
+@click.option("--use", metavar="VALUE", help="This value; for a held delete: delete or keep.")
+@click.option("--from", "source", metavar="SYSTEM", help="The value that this system has.")
+@click.option("--newest", is_flag=True, help="The value that was edited last.")
+@click.option("--dismiss", is_flag=True, help="It needs no decision.")
+@click.option("--release", is_flag=True, help="Try again what was refused; thaw what is frozen.")
+@click.option("--if", "digest", metavar="DIGEST", help="Only if the versions are still these (from `conflicts show`).")
+@click.option("--preview", is_flag=True, help="Say what would be done.")
+def resolve(
+    config: Path | None,
+    as_json: bool,
+    ids: tuple[str, ...],
+    where: str | None,
+    use: str | None,
+    source: str | None,
+    newest: bool,
+    dismiss: bool,
+    release: bool,
+    digest: str | None,
+    preview: bool,
+) -> None:
+    """Settles one conflict or a class of them. It never returns unless a new concurrent edit comes."""
+    found = answer(
+        config,
+        "resolve",
+        {
+            "ids": ids, "where": where, "use": use, "source": source, "newest": newest, "dismiss": dismiss,
+            "release": release, "digest": digest, "preview": preview,
+        },
+    )  # fmt: skip
+    if as_json:
+        show_json(found)
+    else:
+        _show_resolution(found)
+    sys.exit(1 if found["refused"] else 0)
+
+
+def _show(report: dict[str, Any], *, whole: bool = False) -> None:
+    field = f" {report['field']}" if report.get("field") else ""
+    state = coloured(report["state"])
+    click.echo(f"{report['id']}  {report['kind']}  {report['entity']} {report['key']}{field}  {state}")
+    rows = [
+        (c["system"] or "a person", c["value"], moment(c["edited_at"]), moment(c["seen_at"]))
+        for c in report["candidates"]
+    ]
+    if rows:
+        table(("system", "value", "edited", "seen"), rows, indent="    ")
+    if report["state"] != "open":
+        click.echo(f"    chosen: {report['chosen']}")
+    for name in ("reason", "text", "undecidable", "accepts"):
+        if report.get(name):
+            value = report[name]
+            click.echo(f"    {name}: {', '.join(value) if isinstance(value, list) else value}")
+    if whole:
+        shown = {"id", "kind", "entity", "key", "field", "state", "candidates", "chosen", "reason", "text", "accepts"}
+        for name, value in report.items():
+            if name not in shown and value not in (None, "", []):
+                click.echo(f"    {name}: {value}")
+
+
+def _show_resolution(found: dict[str, Any]) -> None:
+    would = "would be " if found["preview"] else ""
+    for row in found["resolved"]:
+        what = f"{row['entity']} {row['key']}" + (f" {row['field']}" if row["field"] else "")
+        to = f" -> {row['chosen']}" if row["action"] == "choose" else ""
+        writes = f"; {would}written to {', '.join(row['writes'])}" if row["writes"] else ""
+        click.echo(f"{row['id']}  {would}{row['action']}  {what}{to}{writes}")
+    for row in found["refused"]:
+        click.echo(f"{row['id']}  {coloured('error')}: {row['reason']}")
+    if not found["resolved"] and not found["refused"]:
+        click.echo("nothing matches")

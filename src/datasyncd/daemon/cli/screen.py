@@ -1,0 +1,53 @@
+"""Screen: text for people, aligned, coloured only on a terminal; JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+WIDEST = 60
+"""Characters of a cell; longer values are cut, and shown whole with --json."""
+
+COLOURS = {"ok": "green", "warning": "yellow", "critical": "red", "unknown": "blue", "error": "red", "open": "yellow"}
+
+
+def show_json(document: Any) -> None:
+    """One document."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def coloured(word: str) -> str:
+    """A word in its colour, where somebody sees it."""
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        return word
+    return click.style(word, fg=COLOURS.get(word))
+
+
+def text_of(value: Any) -> str:
+    """A value in one cell."""
+    if value is None:
+        return "(blank)"
+    if isinstance(value, list):
+        return "; ".join(text_of(item) for item in value) or "(none)"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {text_of(item)}" for name, item in value.items())
+    text = str(value).replace("\n", "\\n")
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], indent: str = "") -> None:
+    """Columns as wide as they need."""
+    cells = [[text_of(value) for value in row] for row in rows]
+    widths = [max([len(head), *(len(row[n]) for row in cells)]) for n, head in enumerate(heads)]
+    for line in ([list(heads)] if any(heads) else []) + cells:
+        click.echo((indent + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))).rstrip())
+
+
+def moment(at: str | None) -> str:
+    """A time to the second."""
+    return "never" if at is None else at.split(".")[0].rstrip("Z").replace("T", " ")

@@ -1,0 +1,105 @@
+"""`status` and `version`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from datasyncd import __version__
+
+from ..control.client import NoAnswer, NotRunning, ask
+from ..control.message import Failure
+from .asking import common, state_folder, stop
+from .screen import coloured, moment, show_json, table
+
+EXITS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+
+
+@click.command()
+@common
+@click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for the daemon's answer.")
+def status(config: Path | None, as_json: bool, timeout: float) -> None:
+    """Health: what was compared end to end, and what needs somebody.
+
+    Exits 0 ok, 1 warning, 2 critical, 3 unknown (not running, or no answer in time).
+    """
+    path, folder = state_folder(config)
+    try:
+        found = ask(str(folder), "status", {}, timeout)
+    except NotRunning:
+        found = _at_rest(path, folder)
+    except NoAnswer as failure:
+        found = _unknown("no_answer", failure.text, "see the service's log")
+    except Failure as failure:
+        stop(failure.text, failure.exit_code)
+    if as_json:
+        show_json(found)
+    else:
+        _show(found)
+    sys.exit(EXITS[found["health"]])
+
+
+@click.command()
+@common
+def version(config: Path | None, as_json: bool) -> None:
+    """The version."""
+    if as_json:
+        show_json({"version": __version__})
+    else:
+        click.echo(f"datasyncd {__version__}")
+
+
+def _at_rest(path: Path, folder: Path) -> dict[str, Any]:
+    """What the state says while no daemon runs, read without touching it."""
+    found = _unknown("not_running", "no daemon works on this state", f"datasyncd run --config {path}")
+    state = folder / "state.db"
+    if not state.exists():
+        return found
+    import sqlite3
+
+    try:
+        db = sqlite3.connect(f"file:{state}?mode=ro", uri=True, timeout=1.0)
+        try:
+            found["conflicts"] = db.execute("SELECT count(*) FROM report WHERE state = 'open'").fetchone()[0]
+            found["outbox"] = db.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        found["problems"].append(
+            {"severity": "critical", "code": "state", "link": None, "text": f"{state}: {error}", "fix": "restore it"}
+        )
+    return found
+
+
+def _unknown(code: str, text: str, fix: str) -> dict[str, Any]:
+    problem = {"severity": "critical", "code": code, "link": None, "text": text, "fix": fix}
+    return {
+        "health": "unknown", "version": __version__, "uptime_s": 0.0, "links": [], "conflicts": 0, "outbox": 0,
+        "problems": [problem],
+    }  # fmt: skip
+
+
+def _show(found: dict[str, Any]) -> None:
+    click.echo(
+        f"{coloured(found['health'])}   datasyncd {found['version']}, up {found['uptime_s']:.0f} s,"
+        f" {found['conflicts']} open conflicts, {found['outbox']} writes waiting"
+    )
+    if found["links"]:
+        click.echo()
+        table(
+            ("link", "state", "last success", "lag", "pending", "held", "quarantined", "failures"),
+            [
+                (
+                    f"{link['system']}.{link['entity']}", link["state"], moment(link["last_success"]),
+                    f"{link['lag_s']:.1f} s", link["pending"], link["held"], link["quarantined"],
+                    f"{link['failure_rate']:.0%}",
+                )
+                for link in found["links"]
+            ],
+        )  # fmt: skip
+    for problem in found["problems"]:
+        place = f"{problem['link']}: " if problem["link"] else ""
+        click.echo(f"\n{coloured(problem['severity'])}: {place}{problem['text']}\n  next: {problem['fix']}")

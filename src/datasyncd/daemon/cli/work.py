@@ -1,0 +1,142 @@
+"""`run`, `sync` and `check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..control.client import NotRunning, ask
+from ..control.message import Failure
+from .asking import BUG, CONFIG, TRY_AGAIN, UNAVAILABLE, common, load_config, state_folder, stop
+from .screen import coloured, show_json, table
+
+
+@click.command()
+@common
+def run(config: Path | None, as_json: bool) -> None:
+    """The daemon, in the foreground. SIGTERM drains, SIGHUP reloads the config if it is valid."""
+    import anyio
+
+    from datasyncd.state.codec import DamagedState
+    from datasyncd.state.database import StateLocked, StateNewer
+
+    from .. import app
+    from ..config.load import find
+    from ..config.problems import ConfigInvalid
+    from ..control.server import AlreadyServed
+    from ..logs import set_up
+
+    set_up(as_json)
+    try:
+        anyio.run(app.run, find(config))
+    except ConfigInvalid as invalid:
+        stop("the config is not valid\n" + "\n".join(map(str, invalid.problems)), CONFIG)
+    except (StateLocked, AlreadyServed) as error:
+        stop(str(error), TRY_AGAIN)
+    except (StateNewer, DamagedState) as error:
+        stop(str(error), UNAVAILABLE)
+
+
+@click.command()
+@common
+@click.option("--link", metavar="SYSTEM.ENTITY", help="Read only this link; what it changes is written everywhere.")
+@click.option("--full", is_flag=True, help="Read everything, not what changed since the last time.")
+def sync(config: Path | None, as_json: bool, link: str | None, full: bool) -> None:
+    """Cycles until nothing is left to do, then exits.
+
+    0 done; 1 something needs a person; 75 a system was out of reach.
+    """
+    _path, folder = state_folder(config)
+    try:
+        found = ask(str(folder), "sync", {"link": link, "full": full}, None)
+    except NotRunning:
+        found = _sync_here(config, link, full)
+    except Failure as failure:
+        stop(failure.text, failure.exit_code)
+    code = found.pop("exit_code")
+    if as_json:
+        show_json(found)
+    else:
+        _show_sync(found)
+    sys.exit(code)
+
+
+def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, Any]:
+    import anyio
+    import msgspec
+
+    from datasyncd.state.codec import DamagedState
+    from datasyncd.state.database import StateLocked, StateNewer
+
+    from .. import cycle
+    from ..engine import Engine
+    from .progress import progress
+
+    settings = load_config(config)
+    names = [f"{system}.{entity}" for system, links in settings.links.items() for entity in links]
+    if link is not None and link not in names:
+        stop(f'no link "{link}"; there are: {", ".join(names)}', 64)
+
+    async def work() -> cycle.SyncResult:
+        with progress() as note:
+            async with Engine.open(settings, "sync") as engine:
+                return await cycle.sync(engine, link=link, full=full, progress=note)
+
+    try:
+        result = anyio.run(work)
+    except StateLocked as error:
+        stop(str(error), TRY_AGAIN)
+    except (StateNewer, DamagedState) as error:
+        stop(str(error), UNAVAILABLE)
+    return {**msgspec.to_builtins(result), "exit_code": result.exit_code}
+
+
+def _show_sync(found: dict[str, Any]) -> None:
+    click.echo(f"{found['cycles']} cycles in {found['seconds']:.2f} s, {found['echoes']} own writes recognised")
+    names = dict.fromkeys([*found["read"], *found["written"]])
+    rows = []
+    for name in names:
+        written = found["written"].get(name, {"create": 0, "update": 0, "delete": 0})
+        rows.append((name, found["read"].get(name, 0), written["create"], written["update"], written["delete"]))
+    table(("system", "read", "created", "updated", "deleted"), rows)
+    for name, reason in found["failed"].items():
+        click.echo(f"{coloured('error')}: {name}: {reason}")
+    for count, what, command in (
+        (found["conflicts"], "conflicts wait for a person", "conflicts"),
+        (found["quarantined"], "records or fields are in quarantine", "quarantine"),
+        (found["held"], "mass changes are held", "guard"),
+    ):
+        if count:
+            click.echo(f"{count} {what}: datasyncd {command}")
+
+
+@click.command()
+@common
+def check(config: Path | None, as_json: bool) -> None:
+    """Validates the config, then each system: reach, credentials, schema against map, promises."""
+    import anyio
+    import msgspec
+
+    from ..check import check as checked
+    from ..check import of_problems
+    from ..config.load import find, load
+    from ..config.problems import ConfigInvalid
+
+    try:
+        findings = anyio.run(checked, load(find(config)))
+    except ConfigInvalid as invalid:
+        findings = of_problems(invalid.problems)
+    wrong = any(finding.severity == "error" for finding in findings)
+    if as_json:
+        show_json({"valid": not wrong, "findings": msgspec.to_builtins(findings)})
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        click.echo("not valid" if wrong else "the config can run")
+    sys.exit(CONFIG if wrong else 0)
+
+
+__all__ = ["BUG", "check", "run", "sync"]
