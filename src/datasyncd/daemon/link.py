@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from datasyncd.adapters.contract import Adapter, Moment, ObjectSpec, Record
+from datasyncd.adapters.contract import Adapter, Moment, Native, ObjectSpec, Record
 from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.translate.mapping import Translation
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -66,7 +66,7 @@ class Link:
             invalid, by_id, stale=self.rule.stale_us > 0,
         )  # fmt: skip
 
-    def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, object], dict[FieldNumber, str]]:
+    def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, Native], dict[FieldNumber, str]]:
         """Native fields, and the reason for each value that the system cannot hold."""
         return self.translation.native(values)
 

@@ -7,6 +7,7 @@ complete, or that misses more than the link's guard allows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -56,7 +57,7 @@ async def pull(link: Link, store: Store, begin: Callable[[], Moment], progress: 
         lambda tx: tx.clusters.bound(link.system, link.object) > 0
     )
     async for page in link.adapter.pull(link.object, since):
-        taken = await store.transact(lambda tx, page=page: _take(tx, link, fp, page, pulled, defers))
+        taken = await store.transact(partial(_take, link=link, fp=fp, page=page, pulled=pulled, defers=defers))
         _add(pulled, taken)
         pulled.complete = page.complete
         position = page.cursor if page.cursor is not None else position
@@ -101,6 +102,10 @@ def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, def
     return taken
 
 
+def _take_deferred(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, part: Sequence[Record]) -> Taken:
+    return Intake(tx, link, fp, began, "pull", by_id=False).take(part)
+
+
 def _add(pulled: Pulled, taken: Taken) -> None:
     pulled.counts.read += taken.read
     pulled.counts.echoes += taken.echoes
@@ -122,9 +127,7 @@ async def _conclude(link: Link, store: Store, begin: Callable[[], Moment], pulle
         deferred = pulled.deferred
         for start in range(0, len(deferred), READ_BATCH):
             part = deferred[start : start + READ_BATCH]
-            taken = await store.transact(
-                lambda tx, part=part: Intake(tx, link, fp, pulled.began, "pull", by_id=False).take(part)
-            )
+            taken = await store.transact(partial(_take_deferred, link=link, fp=fp, began=pulled.began, part=part))
             _add(pulled, taken)
         pulled.deferred = []
     if not pulled.complete:
@@ -217,11 +220,11 @@ async def _read_missing(
         found = [answer for answer in answers if not isinstance(answer, Gone)]
         lost = {answer.key for answer in answers if isinstance(answer, Gone)}
         entries = [entry for entry in part if entry[2] in lost]
-        changed = await store.transact(lambda tx, entries=entries, began=began: _delete(tx, link, fp, began, entries))
+        changed = await store.transact(partial(_delete, link=link, fp=fp, began=began, entries=entries))
         pulled.counts.changed += changed
         if found:
             taken = await store.transact(
-                lambda tx, found=found, began=began: take_answers(tx, link, fp, began, found, {}, "read")
+                partial(take_answers, link=link, fp=fp, began=began, answers=found, generations={}, cause="read")
             )
             _add(pulled, taken)
 
@@ -275,9 +278,7 @@ async def read_dirty(link: Link, store: Store, begin: Callable[[], Moment]) -> C
         began = begin()
         answers = await link.adapter.read(link.object, [row.ext_id for row in dirty])
         taken = await store.transact(
-            lambda tx, began=began, answers=answers, generations=generations: take_answers(
-                tx, link, fp, began, answers, generations, "read"
-            )
+            partial(take_answers, link=link, fp=fp, began=began, answers=answers, generations=generations, cause="read")
         )
         counts.read += taken.read
         counts.echoes += taken.echoes

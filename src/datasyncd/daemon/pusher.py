@@ -19,6 +19,7 @@ from datasyncd.adapters.contract import (
     Rejected,
     Stale,
     Unknown,
+    Version,
     Write,
     Written,
 )
@@ -109,12 +110,15 @@ class Delivery:
         link, rule = self.link, self.link.rule
         waiting = tx.outbox.classes(link.system, rule.entity)
         if not waiting:
+            for known in tx.guards.all():
+                if (known.system, known.entity, known.source) == (link.system, rule.entity, False):
+                    tx.guards.set_state(known.id, "over")
             return False
         pending = {c: sum(n for bits, n in waiting.items() if bits & c) for c in WriteClass}
         self._many_creates = pending[WriteClass.CREATE] > SEARCHED_ONE_BY_ONE
         sent = tx.guards.counted(link.system, rule.entity, False, tx.at)
         bound = -1
-        held = {guard.write_class for guard in tx.guards.all() if guard.entity == rule.entity and guard.source}
+        held = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
         for write_class in rule.guards:
             count = pending[write_class] + sent.get(write_class, 0)
             guard = tx.guards.held(link.system, rule.entity, write_class, False)
@@ -495,7 +499,7 @@ class Delivery:
         numbers = {link.translation.number_of(name) for name in names} - {None}
         mine = frozenset(number for number in numbers if number in attempt.body.fields)
         answer.refused(
-            cluster, attempt, mine, reason, kind, link.rule, self.fp, effects, tx.stamp  # type: ignore[arg-type]
+            cluster, attempt, mine, reason, kind, link.rule, self.fp, effects, tx.stamp
         )  # fmt: skip
 
     def _image(self, sending: Sending, record: Record | None) -> answer.Image | None:
@@ -523,9 +527,10 @@ def _stored(cluster: Cluster, attempt: Attempt) -> Attempt:
     return next(known for known in cluster.attempts if known.id == attempt.id)
 
 
-def _seen(planned: Plan) -> object:
+def _seen(planned: Plan) -> Version:
     """The version to compare with just before writing, where the system compares but cannot refuse."""
-    return planned.binding.version if planned.binding is not None else None
+    version: Version = planned.binding.version if planned.binding is not None else None
+    return version
 
 
 def _classes(planned: Plan) -> list[WriteClass]:

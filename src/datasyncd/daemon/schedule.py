@@ -47,7 +47,9 @@ class Schedule:
     def next_run(self, name: str) -> int | None:
         """When a link is marked next, microseconds since 1970; `name` is the link's."""
         jobs = (self._scheduler.get_job(f"{kind} {name}") for kind in ("every", "cron", "sweep"))
-        times = [job.next_run_time.timestamp() for job in jobs if job is not None and job.next_run_time is not None]
+        # Before the scheduler is started its jobs have no such time yet.
+        runs = [getattr(job, "next_run_time", None) for job in jobs if job is not None]
+        times = [run.timestamp() for run in runs if run is not None]
         return round(min(times) * 1_000_000) if times else None
 
     def start(self) -> None:

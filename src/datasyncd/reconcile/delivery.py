@@ -32,6 +32,8 @@ from .rules import (
 LANE_OPT_OUT = 0
 LANE_REST = 1
 MAX_GHOSTS = 8
+SHOWN = 32
+"""In `Owed.classes`: a field that the record shows already, which a reading acknowledges. No guard counts it."""
 
 
 class Debt(msgspec.Struct, frozen=True, gc=False):
@@ -97,7 +99,7 @@ def owed(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter
         return None
     classes, lane = 0, LANE_REST
     for debt in debts(cluster, entity, link, binding, fp):
-        classes |= debt.write_class
+        classes |= SHOWN if debt.shown else debt.write_class
         if debt.rule.consent and debt.choice.value == CONSENT_OUT and not debt.shown:
             lane = LANE_OPT_OUT
     return Owed(lane, classes) if classes else None

@@ -112,7 +112,7 @@ def test_a_file_that_is_not_there_is_a_problem_of_the_config(tmp_path: Path) -> 
 
 def test_the_file_is_the_named_one_or_the_first_that_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("datasyncd.daemon.config.load.PLACES", (Path("config.toml"), tmp_path / "etc.toml"))
+    monkeypatch.setattr("datasyncd.daemon.config.home.PLACES", (Path("config.toml"), tmp_path / "etc.toml"))
 
     with pytest.raises(ConfigInvalid) as invalid:
         find(None, {})

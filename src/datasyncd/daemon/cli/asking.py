@@ -40,6 +40,12 @@ def stop(text: str, code: int) -> NoReturn:
 
 def state_folder(config: Path | None) -> tuple[Path, Path]:
     """The config file and the state folder, whatever the rest of the file says. Leaves with 78."""
+    from ..config import home
+
+    path = home.place(config)
+    known = home.state_folder(path) if path is not None else None
+    if path is not None and known is not None:
+        return path, known
     from ..config.load import find, load_home
     from ..config.problems import ConfigInvalid
 

@@ -15,20 +15,17 @@ import msgspec
 
 from datasyncd.adapters import registry
 
+from . import home as places
 from .credentials import Credentials, read_secrets
 from .entities import check_entity, check_names
 from .grammar import Daemon, Document, Entity, Link
+from .home import VARIABLE, folder, place
 from .known import known_names
 from .lines import KeyPath, Lines, index
 from .links import check_links
 from .problems import ConfigInvalid, Findings, Problem
 from .systems import FindAdapter, System, read_systems
 from .tables import Reader
-
-PLACES = (Path("config.toml"), Path("/etc/datasyncd/config.toml"))
-"""Where the file is looked for when nobody says where it is."""
-VARIABLE = "DATASYNCD_CONFIG"
-DEFAULT_STATE_DIR = "var"
 
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
 
@@ -78,16 +75,12 @@ def find(option: Path | None = None, environ: Mapping[str, str] = os.environ) ->
 
     Raises `ConfigInvalid` when there is none; whether a file that was named exists is for `load` to say.
     """
-    if option is not None:
-        return option
-    if named := environ.get(VARIABLE):
-        return Path(named)
-    for place in PLACES:
-        if place.is_file():
-            return place
-    looked = " and ".join(str(place) for place in PLACES)
+    known = place(option, environ)
+    if known is not None:
+        return known
+    looked = " and ".join(str(candidate) for candidate in places.PLACES)
     text = f"no such file, and none in {looked}; name one with --config or ${VARIABLE}, or make one: datasyncd init"
-    raise ConfigInvalid([Problem(file=str(PLACES[0]), line=None, key="", text=text)])
+    raise ConfigInvalid([Problem(file=str(places.PLACES[0]), line=None, key="", text=text)])
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, adapter: FindAdapter = registry.find) -> Config:
@@ -128,12 +121,7 @@ def load_home(path: Path, environ: Mapping[str, str] = os.environ) -> Home:
 
 def _home(path: Path, daemon: Daemon, findings: Findings, environ: Mapping[str, str]) -> Home:
     base = path.absolute().parent
-    if daemon.state_dir is not None:
-        state_dir = base / daemon.state_dir
-    elif given := environ.get("STATE_DIRECTORY"):
-        state_dir = Path(given.split(":")[0])  # systemd.exec(5): several are separated by colons
-    else:
-        state_dir = base / DEFAULT_STATE_DIR
+    state_dir = folder(base, daemon.state_dir, environ)
     return Home(
         file=path.absolute(),
         state_dir=state_dir,
