@@ -133,7 +133,7 @@ class Write(msgspec.Struct):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """The write was applied. `image` is the whole record as stored, with its version, where the system answers with it."""
+    """The write was applied. `image`: the whole record as stored, with its version, if the system answers with it."""
 
     key: Key
     image: Record | None = None

@@ -16,7 +16,7 @@ from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, 
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
-from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of_values
+from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of_values, same
 from datasyncd.reconcile.observe import Observer, Reading
 from datasyncd.state.clusters import Head
 from datasyncd.state.transaction import Tx
@@ -145,6 +145,11 @@ class Intake:
 
     def _identify(self, unbound: Sequence[tuple[Record, bytes]]) -> None:
         link, tx, entity = self.link, self.tx, self.link.entity
+        gone = tx.clusters.gone_since(link.system, link.object, [r.key for r, _ in unbound], self.began.seq)
+        for ext_id in sorted(gone):
+            # The reading shows what was there before the record went.
+            self._throw(ext_id)
+        unbound = [(record, digest) for record, digest in unbound if record.key not in gone]
         readings = [self._reading(record, digest) for record, digest in unbound]
         keys = [keys_of_values(reading.values, entity, self.fp) for reading in readings]
         found = tx.clusters.matching([digest for each in keys for _kind, digest in each])
@@ -182,8 +187,13 @@ class Intake:
             self._throw(reading.ext_id)
         else:
             self.taken.unsettled = True
-            if match.verdict is not Verdict.FOUND and quarantined != reading.digest:
-                self._quarantine(reading, keys, match)
+            if quarantined != reading.digest:
+                if match.verdict is not Verdict.FOUND:
+                    self._quarantine(reading, keys, match)
+                else:
+                    self.tx.records.judged_anew(
+                        self.link.system, self.link.object, reading.ext_id, reading.digest, self.tx.at
+                    )
         generation = self._generations.get(reading.ext_id)
         if generation is not None and match.verdict is not Verdict.WAIT:
             self._read.append((reading.ext_id, generation))
@@ -296,7 +306,7 @@ _REASONS = {
 }
 
 
-def hint_changed(tx: Tx, link: Link, records: Sequence[Record]) -> Taken:
+def hint_changed(tx: Tx, link: Link, fp: Fingerprinter, records: Sequence[Record]) -> Taken:
     """A page that may show what was true a while ago: what is not as we know it is read again by key."""
     heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
     taken = Taken(read=len(records), seen={head.id for head in heads.values()})
@@ -309,13 +319,13 @@ def hint_changed(tx: Tx, link: Link, records: Sequence[Record]) -> Taken:
         elif head.digest != link.digest_of(record) or head.mapping != link.rule.mapping_digest:
             changed.append(record.key)
     if unbound:
-        changed += _worth_reading(tx, link, unbound)
+        changed += _worth_reading(tx, link, fp, unbound)
     if changed:
         tx.readings.hint(link.system, link.object, changed, tx.stamp, tx.at)
     return taken
 
 
-def _worth_reading(tx: Tx, link: Link, unbound: Sequence[Record]) -> list[str]:
+def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Record]) -> list[str]:
     """Records without a binding, but those that are kept out, unchanged, and whose cluster has no place for them."""
     kept_out = {row.ext_id: row for row in tx.records.quarantined(link.system, link.object) if row.field is None}
     clusters = tx.clusters.load({row.cluster_id for row in kept_out.values() if row.cluster_id})
@@ -324,7 +334,11 @@ def _worth_reading(tx: Tx, link: Link, unbound: Sequence[Record]) -> list[str]:
         row = kept_out.get(record.key)
         if row is not None and row.raw == link.digest_of(record):
             cluster = clusters.get(row.cluster_id)
-            if row.kind != "duplicate" or cluster is None or cluster.binding_in(link.system) is not None:
+            if row.kind != "duplicate" or cluster is None or cluster.state != ClusterState.LIVE:
+                continue
+            values = link.translation.reading(record).values
+            same_person = same(keys_of_values(values, link.entity, fp), cluster.keys)
+            if not same_person or cluster.binding_in(link.system) is not None:
                 continue
         out.append(record.key)
     return out

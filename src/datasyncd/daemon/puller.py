@@ -88,7 +88,7 @@ def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, def
     if link.rule.pull_is_reading:
         taken = Intake(tx, link, fp, page.began, "pull", by_id=False).take(records)
     else:
-        taken = hint_changed(tx, link, records)
+        taken = hint_changed(tx, link, fp, records)
     if page.malformed:
         effects = tx.effects("pull")
         take_malformed(tx, link, page.malformed, effects)

@@ -81,6 +81,15 @@ class Clusters:
         )
         return {row[0]: Head(row[1], row[2], row[3], row[4], row[5], row[6], row[7], bool(row[8])) for row in rows}
 
+    def gone_since(self, system: str, object: str, ext_ids: Sequence[str], seq: int) -> set[str]:
+        """Which of these records were found gone, or deleted by us, after this place in the sequence."""
+        rows = self._db.execute(
+            "SELECT b.ext_id FROM json_each(?) k CROSS JOIN binding b"
+            " ON b.system = ? AND b.object = ? AND b.ext_id = k.value AND b.life > 0 AND b.epoch > ?",
+            (json.dumps(ext_ids), system, object, seq),
+        )
+        return {row[0] for row in rows}
+
     def load(self, ids: Iterable[int]) -> dict[int, Cluster]:
         """Whole clusters by id; an id that does not exist is left out."""
         wanted = json.dumps(list(ids))

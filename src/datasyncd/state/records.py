@@ -237,6 +237,13 @@ class Records:
         )
         return {row[0]: _any(row[1]) or b"" for row in rows}
 
+    def judged_anew(self, system: str, object: str, ext_id: str, digest: bytes, at: int) -> None:
+        """A record that stays kept out was changed: the native row that was judged is now this one."""
+        self._db.execute(
+            "UPDATE quarantine SET raw = ?, last_at = ? WHERE system = ? AND object = ? AND ext_id = ? AND field = -1",
+            (pack(digest), at, system, object, ext_id),
+        )
+
     def quarantine_counts(self) -> dict[tuple[str, str], int]:
         rows = self._db.execute("SELECT system, object, count(*) FROM quarantine GROUP BY system, object")
         return {(row[0], row[1]): row[2] for row in rows}

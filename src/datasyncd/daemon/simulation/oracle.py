@@ -12,10 +12,11 @@ import msgspec
 
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.policies import resolve
+from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule
 from datasyncd.state.records import StoredReport
 
-from .systems import EMAIL, LANGUAGE, NAMES, OBJECT, SMS, STATUS, TAGS, System
+from .systems import EMAIL, NAMES, OBJECT, SMS, STATUS, TAGS, System
 
 UNIQUE = ("name", "city", "language")
 """Fields in which each value is written once."""
@@ -91,7 +92,7 @@ def check(
     _nothing_lost(oracle, systems, worlds, told, everything, kept_out)
     for cluster in everything:
         _converged(cluster, worlds, entity, told)
-        _bounded(cluster)
+        _bounded(cluster, told)
     _opt_outs_hold(oracle, everything, worlds)
     _nobody_twice(systems, oracle)
     _nobody_deleted_by_us(oracle, everything, systems)
@@ -157,7 +158,9 @@ def _converged(
         reg = cluster.regs.get(number)
         choice = resolve(cluster, reg, rule, entity)
         if not choice.decided or (reg is not None and reg.hold):
-            if not any(r.cluster_id == cluster.id and r.field == number and r.state == "open" for r in reports):
+            apart = reg is not None and reg.hold == Hold.APART
+            states = {r.state for r in reports if r.cluster_id == cluster.id and r.field == number}
+            if not (states if apart else states & {"open"}):
                 raise Broken(f"P1: {rule.name} of cluster {cluster.id} waits without a report")
             continue
         if any(r.cluster_id == cluster.id and r.field == number and r.kind == "opt_in_held" for r in reports):
@@ -178,14 +181,15 @@ def _native(number: int, value: object) -> object:
     return value
 
 
-def _bounded(cluster: Cluster) -> None:
+def _bounded(cluster: Cluster, reports: list[StoredReport]) -> None:
     """P8: no attempts, and one sibling a register unless a person has to choose."""
     if cluster.attempts:
         raise Broken(f"P8: cluster {cluster.id} still has attempts: {cluster.attempts}")
     if cluster.state != "live":
         return
     for number, reg in cluster.regs.items():
-        if len(reg.sibs) > 1 and not reg.hold and number not in (LANGUAGE,):
+        waits = any(r.cluster_id == cluster.id and r.field == number and r.state == "open" for r in reports)
+        if len(reg.sibs) > 1 and not reg.hold and not waits:
             raise Broken(f"P8: field {number} of cluster {cluster.id} at rest has siblings {reg.sibs}, {reg.ctx}")
 
 
@@ -196,9 +200,11 @@ def _opt_outs_hold(
     for cluster in clusters:
         if cluster.state != "live":
             continue
-        places = {(b.system, b.ext_id) for b in cluster.bindings}
+        places = {(b.system, b.ext_id) for b in cluster.live()}
         acts = [e for e in oracle.edits if e.field == "sms" and (e.system, e.key) in places]
-        last = max((e.at for e in acts if e.value == "false"), default=None)
+        # What was set and set back between two readings is not promised to be seen: the last edit of each record is.
+        stands = {(e.system, e.key): e for e in sorted(acts, key=lambda e: e.at)}
+        last = max((e.at for e in stands.values() if e.value == "false"), default=None)
         if last is None or any(e.value == "true" and e.system == "a" and e.at >= last for e in acts):
             continue
         for binding in cluster.live():
@@ -215,6 +221,7 @@ def _nobody_twice(systems: list[System], oracle: Oracle) -> None:
         for key, record in system.world.holds(OBJECT).items():
             by_email.setdefault(record.get("email"), []).append(key)
         histories = system.world.histories(OBJECT)
+        late = round(system.promise.capabilities.late_s * 1e6)
         for keys in by_email.values():
             ours = [key for key in keys if (system.name, key) not in made]
             theirs = [key for key in keys if (system.name, key) in made]
@@ -222,7 +229,7 @@ def _nobody_twice(systems: list[System], oracle: Oracle) -> None:
                 raise Broken(f"P9: we made one person several times in {system.name}: {ours}")
             for key in ours:
                 at = histories[key].first.at
-                if any(histories[other].first.shown_at + SEARCH_US < at for other in theirs):
+                if any(histories[other].first.shown_at + SEARCH_US + late < at for other in theirs):
                     raise Broken(f"P9: we made {key} in {system.name} beside {theirs}")
 
 

@@ -87,7 +87,8 @@ class People:
 
     def _next(self, name: str, before: object) -> object:
         if name == "sms":
-            return self.random.choice([word for word in ("true", "false") if word != before])
+            said = str(before).lower()
+            return self.random.choice([word for word in ("true", "false") if word != said])
         if name == "score":
             return self.random.randrange(100)
         if name == "tags":
