@@ -49,7 +49,7 @@ bench: $(READY) ## measure: records a second, and ratios in one run
 	@$(BIN)/python -m pytest -q -s -n 0 -o python_files="bench_*.py test_*.py" tests/benchmarks $(PYTEST_ARGS)
 
 simulate: $(READY) ## the reconciler under faults, SEEDS=200 histories
-	@$(BIN)/datasyncd simulate --seeds $(SEEDS)
+	@$(BIN)/python -m datasyncd.daemon.simulation --seeds $(SEEDS)
 
 torture: $(READY) ## kill the daemon at every step and look for what was lost (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -o python_files="torture_*.py test_*.py" tests/torture $(PYTEST_ARGS)

@@ -319,7 +319,9 @@ def hint_changed(tx: Tx, link: Link, fp: Fingerprinter, records: Sequence[Record
         elif head.digest != link.digest_of(record) or head.mapping != link.rule.mapping_digest:
             changed.append(record.key)
     if unbound:
-        changed += _worth_reading(tx, link, fp, unbound)
+        unknown = _worth_reading(tx, link, fp, unbound)
+        taken.unsettled = bool(unknown)
+        changed += unknown
     if changed:
         tx.readings.hint(link.system, link.object, changed, tx.stamp, tx.at)
     return taken

@@ -19,6 +19,7 @@ from datasyncd.daemon.puller import pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
 from datasyncd.reconcile.rules import OnDelete
 from datasyncd.state.database import migrate
+from datasyncd.state.outbox import HELD
 from datasyncd.state.store import InlineStore
 from datasyncd.state.transaction import Tx
 
@@ -189,7 +190,8 @@ class History:
             before = self.written, self._db.total_changes
             self.scheduler.start("settle", self._cycle())
             self._run_until(self.scheduler.now + round(ROUND_S * SECOND))
-            quiet = quiet + 1 if (self.written, self._db.total_changes) == before else 0
+            still = (self.written, self._db.total_changes) == before and not self._outbox()
+            quiet = quiet + 1 if still else 0
             if quiet >= 2:
                 return
         raise Broken(f"P7: not quiet after {ROUNDS} cycles; outbox {self._outbox()}")
@@ -210,7 +212,7 @@ class History:
             tx.outbox.wake(guard.system, guard.entity, tx.at)
 
     def _outbox(self) -> list[tuple[object, ...]]:
-        return self._db.execute("SELECT * FROM outbox").fetchall()
+        return self._db.execute("SELECT * FROM outbox WHERE due_at < ?", (HELD,)).fetchall()
 
     def _judge(self) -> Outcome:
         ids = [row[0] for row in self._db.execute("SELECT id FROM cluster ORDER BY id")]
