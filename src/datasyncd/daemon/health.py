@@ -101,8 +101,7 @@ class LinkStatus(msgspec.Struct, kw_only=True):
     entity: str
     state: LinkState
     last_success: str | None
-    lag_s: float | None
-    """None: it is not known, since no daemon runs."""
+    lag_s: float
     pending: int
     held: int
     quarantined: int

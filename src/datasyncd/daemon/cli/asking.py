@@ -5,19 +5,19 @@ Opened so, the state is held for the moment of the command alone, and no daemon 
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from ..control.client import NotRunning, ask
 from ..control.message import Failure
+from .stopped import TRY_AGAIN, UNAVAILABLE, stop, stop_for_config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-CONFIG, UNAVAILABLE, TRY_AGAIN, BUG = 78, 69, 75, 70
 TIMEOUT_S = 60.0
 
 
@@ -30,12 +30,6 @@ def common(command: F) -> F:
         type=click.Path(path_type=Path, dir_okay=False),
         help="The config file. Default: $DATASYNCD_CONFIG, ./config.toml, /etc/datasyncd/config.toml.",
     )(command)
-
-
-def stop(text: str, code: int) -> NoReturn:
-    """Say why nothing more is done, and leave."""
-    click.echo(f"datasyncd: {text}", err=True)
-    sys.exit(code)
 
 
 def state_folder(config: Path | None) -> tuple[Path, Path]:
@@ -53,7 +47,7 @@ def state_folder(config: Path | None) -> tuple[Path, Path]:
         path = find(config)
         return path, load_home(path).state_dir
     except ConfigInvalid as invalid:
-        stop("the config is not valid\n" + "\n".join(map(str, invalid.problems)), CONFIG)
+        stop_for_config(invalid.problems)
 
 
 def answer(config: Path | None, command: str, arguments: Mapping[str, Any], timeout: float | None = TIMEOUT_S) -> Any:
@@ -67,9 +61,17 @@ def answer(config: Path | None, command: str, arguments: Mapping[str, Any], time
         stop(failure.text, failure.exit_code)
 
 
-def _from_state(path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
-    import getpass
+def me() -> str:
+    """Who asks, by the system's name."""
+    import pwd
 
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def _from_state(path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
     import anyio
 
     from datasyncd.state.codec import DamagedState
@@ -85,7 +87,7 @@ def _from_state(path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
     async def run() -> Any:
         async with Engine.open(settings, command, attach=False) as engine:
             terms = Terms.of(settings, engine.rules, engine.store.fingerprints)
-            step = commands.step(command, {**arguments, "by": getpass.getuser()}, terms)
+            step = commands.step(command, {**arguments, "by": me()}, terms)
             return await engine.store.transact(step)
 
     try:
@@ -104,4 +106,4 @@ def load_config(path: Path | None) -> Any:
     try:
         return load(find(path))
     except ConfigInvalid as invalid:
-        stop("the config is not valid\n" + "\n".join(map(str, invalid.problems)), CONFIG)
+        stop_for_config(invalid.problems)

@@ -9,19 +9,14 @@ from typing import Any
 import click
 
 from .asking import answer, common
+from .menu import Menu
 from .screen import coloured, moment, show_json, table
 
-
-class Default(click.Group):
-    """A group whose first sub-command is meant when none is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
+FORMS = ["md", "markdown", "html", "csv"]
+DONE = {"choose": "chosen", "delete": "deleted", "keep": "kept", "release": "released", "dismiss": "dismissed"}
 
 
-@click.group(cls=Default)
+@click.group(cls=Menu)
 def conflicts() -> None:
     """What waits for a person, or was settled by a policy. Without a sub-command: list."""
 
@@ -58,20 +53,23 @@ def show(config: Path | None, as_json: bool, id: str) -> None:
 @conflicts.command()
 @common
 @click.option("--all", "every", is_flag=True, help="Settled and resolved ones too.")
-@click.option("--format", "form", type=click.Choice(["md", "html", "csv"]), default="md", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMS), help="Default: by the file's ending, else md.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; default: the screen.")
-def report(config: Path | None, as_json: bool, every: bool, form: str, output: Path | None) -> None:
-    """The conflicts as a document to hand on: Markdown, HTML or CSV."""
-    from .document import document
+def report(config: Path | None, as_json: bool, every: bool, form: str | None, output: Path | None) -> None:
+    """The conflicts as a document to hand on: Markdown, HTML or CSV. It holds values in full."""
+    from .document import document, write
 
     found = answer(config, "conflicts", {"every": every, "group": False})
     if as_json:
         return show_json(found)
+    if form is None:
+        ending = output.suffix[1:].lower() if output is not None else ""
+        form = ending if ending in FORMS else "md"
     text = document(found, form)
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        write(output, text)
         click.echo(f"{output}: {len(found)} reports")
     return None
 
@@ -100,7 +98,14 @@ def resolve(
     digest: str | None,
     preview: bool,
 ) -> None:
-    """Settles one conflict or a class of them. It never returns unless a new concurrent edit comes."""
+    """Settles one conflict or a class of them. It never returns unless a new concurrent edit comes.
+
+    A choice never raises a consent. What a report accepts, `conflicts` says.
+    """
+    if bool(ids) == (where is not None):
+        raise click.UsageError("ids or --where expected, and not both")
+    if [use is not None, source is not None, newest, dismiss, release].count(True) != 1:
+        raise click.UsageError("exactly one of --use, --from, --newest, --dismiss and --release expected")
     found = answer(
         config,
         "resolve",
@@ -145,7 +150,7 @@ def _show_resolution(found: dict[str, Any]) -> None:
         what = f"{row['entity']} {row['key']}" + (f" {row['field']}" if row["field"] else "")
         to = f" -> {row['chosen']}" if row["action"] == "choose" else ""
         writes = f"; {would}written to {', '.join(row['writes'])}" if row["writes"] else ""
-        click.echo(f"{row['id']}  {would}{row['action']}  {what}{to}{writes}")
+        click.echo(f"{row['id']}  {would}{DONE[row['action']]}  {what}{to}{writes}")
     for row in found["refused"]:
         click.echo(f"{row['id']}  {coloured('error')}: {row['reason']}")
     if not found["resolved"] and not found["refused"]:

@@ -29,14 +29,17 @@ def _show(found: dict[str, Any]) -> None:
     records = ", ".join(f"{system}:{record}" for system, record in found["records"].items())
     click.echo(f"{found['entity']} {found['id']}   records: {records or 'none'}")
     for name, field in found["fields"].items():
-        click.echo(f"\n{name} = {text_of(field['value'])}   ({field['policy']})")
+        value = text_of(field["value"]) if field["decided"] else "(undecided)"
+        click.echo(f"\n{name} = {value}   ({field['policy']})")
         click.echo(f"    {field['because']}")
         rows = [
-            (v["origin"] or "a person", v["value"], moment(v["edited_at"]), moment(v["seen_at"]), v["dot"])
+            (v["origin"], v["value"], v["status"], moment(v["edited_at"]), moment(v["seen_at"]), v["dot"] or "-")
             for v in field["versions"]
         ]
         if rows:
-            table(("origin", "value", "edited", "seen", "version"), rows, indent="    ")
+            table(("origin", "value", "", "edited", "seen", "version"), rows, indent="    ")
         held = ", ".join(f"{system}: {state}" for system, state in field["held_by"].items())
         if held:
             click.echo(f"    {held}")
+        for system, note in field["notes"].items():
+            click.echo(f"    {system}: {note}")

@@ -5,6 +5,7 @@ Exit codes are those of sysexits; a wrong call is 64, since `status` says critic
 
 from __future__ import annotations
 
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -12,7 +13,11 @@ from typing import Any, NoReturn
 
 import click
 
-USAGE = 64
+from .screen import show_json
+from .stopped import BUG, INTERRUPTED, UNAVAILABLE, USAGE, Stopped, tell
+
+TRACE = "DATASYNCD_TRACE"
+"""Environment variable: show where a bug is."""
 
 COMMANDS = {
     "run": ("work", "run", "The daemon: keeps the systems in step until it is stopped."),
@@ -57,15 +62,51 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run, and leave with the exit code that says what happened."""
-        kwargs["standalone_mode"] = False
+        given = args[0] if args else kwargs.pop("args", None)
+        words = list(sys.argv[1:] if given is None else given)
+        sys.exit(self._run(words, {**kwargs, "standalone_mode": False}))
+
+    def _run(self, words: list[str], kwargs: dict[str, Any]) -> int:
+        as_json = "--json" in words
         try:
-            code = super().main(*args, **kwargs)
-        except click.ClickException as error:
-            error.show()
-            sys.exit(USAGE if isinstance(error, click.UsageError) else error.exit_code)
-        except click.Abort:
-            sys.exit(130)
-        sys.exit(code if isinstance(code, int) else 0)
+            code = super().main(words, **kwargs)
+        except click.UsageError as error:
+            return _misused(error, as_json)
+        except Stopped as stopped:
+            tell(stopped, as_json)
+            return stopped.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            return INTERRUPTED
+        except Exception as error:
+            return _unexpected(error, as_json)
+        return code if isinstance(code, int) else 0
+
+
+def _misused(error: click.UsageError, as_json: bool) -> int:
+    """A wrong call, with what was probably meant."""
+    error.show()
+    at_top = error.ctx is not None and error.ctx.parent is None
+    if at_top and isinstance(error, click.NoSuchOption) and error.option_name in ("--json", "--config"):
+        click.echo("Flags come after the command.", err=True)
+    if as_json:
+        show_json({"error": {"text": error.format_message(), "exit_code": USAGE, "details": None}})
+    return USAGE
+
+
+def _unexpected(error: BaseException, as_json: bool) -> int:
+    """What no command foresaw: trouble of the machine, or a bug. The text of a bug may hold a person's data."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, OSError):
+        stopped = Stopped(str(error), UNAVAILABLE)
+    else:
+        stopped = Stopped(f"a bug: {type(error).__name__}; with {TRACE}=1 it shows where", BUG)
+    tell(stopped, as_json)
+    if os.environ.get(TRACE):
+        import traceback
+
+        traceback.print_exception(error)
+    return stopped.exit_code
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

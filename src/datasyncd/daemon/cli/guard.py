@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from .asking import answer, common
-from .conflicts import Default
-from .screen import moment, show_json, table
+from .menu import Menu
+from .screen import coloured, moment, show_json, table
 
 
-@click.group(cls=Default)
+@click.group(cls=Menu)
 def guard() -> None:
     """Mass changes that are held until a person approves them. Without a sub-command: list."""
 
@@ -43,12 +42,12 @@ def show(config: Path | None, as_json: bool, id: str) -> None:
     found = answer(config, "guard.show", {"id": id})
     if as_json:
         return show_json(found)
-    for name, value in found.items():
-        if name != "samples":
-            click.echo(f"{name}: {value}")
-    samples: list[dict[str, Any]] = found["samples"]
-    if samples:
-        table(list(samples[0]), [list(sample.values()) for sample in samples], indent="    ")
+    click.echo(f"{found['id']}  {found['link']}  {found['class']}  {coloured(found['state'])}")
+    click.echo(f"    {found['text']}, since {moment(found['since'])}")
+    click.echo(f"    digest: {found['digest']}")
+    rows = [(s["key"], s["field"] or "(the record)", s["value"]) for s in found["samples"]]
+    if rows:
+        table(("key", "field", "value"), rows, indent="    ")
     return None
 
 
@@ -61,5 +60,5 @@ def approve(config: Path | None, as_json: bool, id: str, digest: str | None) -> 
     found = answer(config, "guard.approve", {"id": id, "digest": digest})
     if as_json:
         return show_json(found)
-    click.echo("approved: " + ", ".join(f"{name} {value}" for name, value in found.items()))
+    click.echo(f"approved: {found['count']} ({found['class']}) of {found['link']}; again: {', '.join(found['links'])}")
     return None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .asking import answer, common
-from .conflicts import Default
-from .screen import show_json, table, text_of
+from .menu import Menu
+from .screen import coloured, moment, show_json, table
 
 
-@click.group(cls=Default)
+@click.group(cls=Menu)
 def quarantine() -> None:
     """Records and fields that could not be read or written, by cause. Without a sub-command: list."""
 
@@ -35,9 +36,9 @@ def list_(config: Path | None, as_json: bool) -> None:
 @common
 @click.argument("id")
 def show(config: Path | None, as_json: bool, id: str) -> None:
-    """One row, with the raw value."""
+    """A row with its raw value, or all rows of a cause."""
     found = answer(config, "quarantine.show", {"id": id})
-    show_json(found) if as_json else _show(found)
+    show_json(found) if as_json else _show(found, whole=True)
 
 
 @quarantine.command()
@@ -62,12 +63,30 @@ def _done(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        click.echo(", ".join(f"{name}: {text_of(value)}" for name, value in found.items()))
+        click.echo(f"{len(found['done'])} done" + (f"; again: {', '.join(found['links'])}" if found["links"] else ""))
+        for id, why in found["refused"]:
+            click.echo(f"{id}  {coloured('error')}: {why}")
+    sys.exit(1 if found["refused"] else 0)
 
 
-def _show(cause: dict[str, Any]) -> None:
-    rows: list[dict[str, Any]] = next((value for value in cause.values() if isinstance(value, list)), [])
-    click.echo(", ".join(text_of(value) for value in cause.values() if not isinstance(value, list) and value))
-    if rows and isinstance(rows[0], dict):
-        heads = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
-        table(heads, [[row[name] for name in heads] for row in rows], indent="    ")
+def _show(cause: dict[str, Any], *, whole: bool = False) -> None:
+    place = f"{cause['system']}.{cause['entity']}" + (f" {cause['field']}" if cause["field"] else "")
+    click.echo(f"{cause['id']}  {cause['kind']}  {place}  {cause['count']} since {moment(cause['since'])}")
+    click.echo(f"    {cause['reason']}")
+    raw = ["raw"] if whole else []
+    heads = ("id", "record", "key", "last", "tries", *raw)
+    rows = [
+        (
+            r["id"],
+            r["ext_id"],
+            r["key"] or "-",
+            moment(r["last"]),
+            r["tries"],
+            *["(not kept)" if r[name] is None else r[name] for name in raw],
+        )
+        for r in cause["records"]
+    ]
+    table(heads, rows, indent="    ")
+    if len(rows) < cause["count"]:
+        click.echo(f"    and {cause['count'] - len(rows)} more")
+    click.echo(f"    accepts: {', '.join(cause['accepts'])}")

@@ -6,9 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+
+from ..review.timestamp import span
 
 WIDEST = 60
 """Characters of a cell; longer values are cut, and shown whole with --json."""
@@ -51,3 +54,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], indent: str = "")
 def moment(at: str | None) -> str:
     """A time to the second."""
     return "never" if at is None else at.split(".")[0].rstrip("Z").replace("T", " ")
+
+
+def ago(at: str | None) -> str:
+    """How long ago a time was."""
+    if at is None:
+        return "never"
+    since = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+    return f"{span(since)} ago" if since >= 0 else f"in {span(-since)}"

@@ -12,8 +12,9 @@ from datasyncd import __version__
 
 from ..control.client import NoAnswer, NotRunning, ask
 from ..control.message import Failure
-from .asking import common, state_folder, stop
-from .screen import coloured, moment, show_json, table
+from ..review.timestamp import span
+from .asking import common, state_folder
+from .screen import ago, coloured, show_json, table
 
 EXITS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
@@ -34,7 +35,7 @@ def status(config: Path | None, as_json: bool, timeout: float) -> None:
     except NoAnswer as failure:
         found = _unknown("no_answer", failure.text, "see the service's log")
     except Failure as failure:
-        stop(failure.text, failure.exit_code)
+        found = _unknown("refused", failure.text, "ask as the daemon's user, with the version that runs")
     if as_json:
         show_json(found)
     else:
@@ -58,6 +59,8 @@ def _at_rest(path: Path, folder: Path) -> dict[str, Any]:
     state = folder / "state.db"
     if not state.exists():
         return found
+    if _in_use(state):
+        return _unknown("in_use", "a command that gives no answers works on this state", "wait for it to end")
     import sqlite3
 
     try:
@@ -74,6 +77,20 @@ def _at_rest(path: Path, folder: Path) -> dict[str, Any]:
     return found
 
 
+def _in_use(state: Path) -> bool:
+    """Whether somebody holds the state's lock, such as a `sync`."""
+    import fcntl
+
+    try:
+        with open(f"{state}.lock", "rb") as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def _unknown(code: str, text: str, fix: str) -> dict[str, Any]:
     problem = {"severity": "critical", "code": code, "link": None, "text": text, "fix": fix}
     return {
@@ -83,8 +100,9 @@ def _unknown(code: str, text: str, fix: str) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
+    up = f", up {span(found['uptime_s'])}" if found["uptime_s"] else ""
     click.echo(
-        f"{coloured(found['health'])}   datasyncd {found['version']}, up {found['uptime_s']:.0f} s,"
+        f"{coloured(found['health'])}   datasyncd {found['version']}{up},"
         f" {found['conflicts']} open conflicts, {found['outbox']} writes waiting"
     )
     if found["links"]:
@@ -93,13 +111,18 @@ def _show(found: dict[str, Any]) -> None:
             ("link", "state", "last success", "lag", "pending", "held", "quarantined", "failures"),
             [
                 (
-                    f"{link['system']}.{link['entity']}", link["state"], moment(link["last_success"]),
-                    f"{link['lag_s']:.1f} s", link["pending"], link["held"], link["quarantined"],
+                    f"{link['system']}.{link['entity']}",
+                    link["state"],
+                    ago(link["last_success"]),
+                    span(link["lag_s"]),
+                    link["pending"],
+                    link["held"],
+                    link["quarantined"],
                     f"{link['failure_rate']:.0%}",
                 )
                 for link in found["links"]
             ],
-        )  # fmt: skip
+        )
     for problem in found["problems"]:
         place = f"{problem['link']}: " if problem["link"] else ""
         click.echo(f"\n{coloured(problem['severity'])}: {place}{problem['text']}\n  next: {problem['fix']}")

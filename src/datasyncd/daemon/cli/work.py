@@ -10,8 +10,9 @@ import click
 
 from ..control.client import NotRunning, ask
 from ..control.message import Failure
-from .asking import BUG, CONFIG, TRY_AGAIN, UNAVAILABLE, common, load_config, state_folder, stop
+from .asking import common, load_config, state_folder
 from .screen import coloured, show_json, table
+from .stopped import CONFIG, TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
 
 
 @click.command()
@@ -33,7 +34,7 @@ def run(config: Path | None, as_json: bool) -> None:
     try:
         anyio.run(app.run, find(config))
     except ConfigInvalid as invalid:
-        stop("the config is not valid\n" + "\n".join(map(str, invalid.problems)), CONFIG)
+        stop_for_config(invalid.problems)
     except (StateLocked, AlreadyServed) as error:
         stop(str(error), TRY_AGAIN)
     except (StateNewer, DamagedState) as error:
@@ -78,7 +79,7 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
     settings = load_config(config)
     names = [f"{system}.{entity}" for system, links in settings.links.items() for entity in links]
     if link is not None and link not in names:
-        stop(f'no link "{link}"; there are: {", ".join(names)}', 64)
+        stop(f'no link "{link}"; there are: {", ".join(names)}', USAGE)
 
     async def work() -> cycle.SyncResult:
         with progress() as note:
@@ -137,6 +138,3 @@ def check(config: Path | None, as_json: bool) -> None:
             click.echo(str(finding))
         click.echo("not valid" if wrong else "the config can run")
     sys.exit(CONFIG if wrong else 0)
-
-
-__all__ = ["BUG", "check", "run", "sync"]

@@ -1,0 +1,153 @@
+"""Review commands: with a daemon and without one they say and do the same."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from .shop import Shop
+
+
+def test_a_conflict_is_seen_chosen_and_written_without_a_daemon(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    id = shop.disagrees()
+    text = shop.runs("conflicts").out
+    assert all(word in text for word in (id, "1@example.org", "language", "de", "fr"))
+
+    preview = shop.runs("resolve", id[:6], "--from", "mail", "--preview")
+    done = shop.runs("resolve", id[:6], "--from", "mail", "--json")
+
+    assert (preview.exit_code, "would be chosen" in preview.out) == (0, True)
+    assert (done.exit_code, done.json["resolved"][0]["chosen"]) == (0, "fr")
+    assert shop.runs("sync").exit_code == 0
+    assert shop.holds("crm", 1, "language") == "fr"
+    assert shop.runs("conflicts", "--json").json == []
+    assert shop.runs("conflicts", "list", "--all", "--json").json[0]["state"] == "resolved"
+    again = shop.runs("resolve", id, "--use", "it")
+    assert (again.exit_code, "resolved already" in again.out) == (1, True)
+
+
+def test_a_choice_that_would_raise_a_consent_is_1(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    shop.says("crm", 1, sms="in")
+    shop.says("mail", 1, sms="out")
+    shop.runs("sync")
+    [found] = shop.runs("conflicts", "--all", "--json").json
+    assert (found["field"], found["state"], found["chosen"]) == ("sms", "settled", "out")
+
+    done = shop.runs("resolve", found["id"], "--from", "crm")
+
+    assert done.exit_code == 1
+    assert "never raises a consent" in done.out
+    assert shop.runs("explain", "contact", "crm:1", "sms", "--json").json["fields"]["sms"]["value"] == "out"
+
+
+def test_a_class_is_resolved_by_an_expression_and_a_wrong_one_is_64(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.disagrees()
+
+    wrong = shop.runs("resolve", "--where", "colour", "--newest", "--json")
+    done = shop.runs("resolve", "--where", 'field == "language"', "--newest")
+
+    assert (wrong.exit_code, done.exit_code) == (64, 0)
+    assert "colour" in wrong.json["error"]["text"]
+
+
+@pytest.mark.parametrize(("form", "begins"), [("md", "# 1 report"), ("html", "<!doctype"), ("csv", "id,kind,")])
+def test_a_report_is_a_document_that_only_its_owner_reads(tmp_path: Path, form: str, begins: str) -> None:
+    shop = Shop(tmp_path)
+    id = shop.disagrees()
+    path = tmp_path / f"report.{form}"
+
+    shop.runs("conflicts", "report", "-o", str(path))
+
+    assert path.read_text().startswith(begins)
+    assert id in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert shop.runs("conflicts", "report", "--format", form).out.splitlines() == path.read_text().splitlines()
+
+
+def test_an_explanation_has_the_keys_that_scripts_rely_on(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.disagrees()
+
+    found = shop.runs("explain", "contact", "1@example.org", "language", "--json").json
+
+    assert set(found) >= {"entity", "id", "records", "fields"}
+    assert found["records"]["crm"] == "1"
+    field = found["fields"]["language"]
+    assert set(field) >= {"value", "policy", "because", "versions", "context", "held_by"}
+    assert set(field["versions"][0]) >= {"dot", "origin", "value", "edited_at", "seen_at"}
+    text = shop.runs("explain", "contact", "crm:1").out
+    assert field["because"] in text
+    assert shop.runs("explain", "contact", "nobody@example.org").exit_code == 64
+
+
+def test_a_held_mass_change_passes_when_it_is_approved(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    for n in (1, 2, 3):
+        shop.says("crm", n, name=f"Anna {n}")
+    assert shop.runs("sync").exit_code == 1
+    [held] = shop.runs("guard", "--json").json
+
+    assert set(held) >= {"id", "link", "class", "count", "of", "digest", "since", "samples"}
+    assert (held["link"], held["class"], held["count"], held["of"]) == ("mail.contact", "update", 3, 3)
+    assert "Anna 1" in shop.runs("guard", "show", held["id"]).out
+    assert shop.runs("guard", "approve", held["id"], "--digest", "0" * 16).exit_code == 1
+    assert shop.holds("mail", 1, "name") == "Ann 1"
+
+    assert shop.runs("guard", "approve", held["id"], "--digest", held["digest"]).exit_code == 0
+
+    assert shop.runs("sync").exit_code == 0
+    assert shop.holds("mail", 1, "name") == "Anna 1"
+    assert shop.runs("guard").out == "nothing is held\n"
+
+
+def test_what_cannot_be_read_is_listed_and_heals(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.says("crm", 2, phone="call me")
+    assert shop.runs("sync").exit_code == 1
+    [cause] = shop.runs("quarantine", "--json").json
+    assert (cause["kind"], cause["field"], cause["records"][0]["ext_id"]) == ("invalid", "phone", "2")
+    assert cause["reason"] in shop.runs("quarantine").out
+    assert shop.runs("quarantine", "show", cause["id"]).exit_code == 0
+
+    shop.says("crm", 2, phone="(201) 555-0123")
+    assert shop.runs("quarantine", "retry", cause["id"][:8]).exit_code == 0
+
+    assert shop.runs("sync").exit_code == 0
+    assert shop.holds("mail", 2, "phone") == "+12015550123"
+    assert shop.runs("quarantine").out == "nothing is in quarantine\n"
+    assert shop.runs("quarantine", "retry").exit_code == 64
+
+
+def test_with_a_daemon_the_same_commands_are_answered_by_it(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    id = shop.disagrees()
+    alone = {
+        "conflicts": shop.runs("conflicts", "--json").json,
+        "explain": shop.runs("explain", "contact", "crm:1", "--json").json,
+        "quarantine": shop.runs("quarantine", "--json").json,
+        "guard": shop.runs("guard", "--json").json,
+    }
+
+    with shop.daemon():
+        assert shop.runs("conflicts", "--json").json == alone["conflicts"]
+        assert shop.runs("explain", "contact", "crm:1", "--json").json == alone["explain"]
+        assert shop.runs("quarantine", "--json").json == alone["quarantine"]
+        assert shop.runs("guard", "--json").json == alone["guard"]
+        assert shop.runs("status").exit_code == 1
+        assert shop.runs("run").exit_code == 75, "a second daemon does not start"
+        assert shop.runs("resolve", id, "--from", "crm").exit_code == 0
+        done = shop.runs("sync", "--json")
+        assert (done.exit_code, done.json["conflicts"]) == (0, 0)
+        assert shop.holds("mail", 1, "language") == "de"
+        assert shop.runs("explain", "contact", "nobody").exit_code == 64
+        assert shop.runs("sync", "--link", "no.link").exit_code == 64
+        assert shop.runs("status").exit_code == 0
+
+    assert shop.runs("status").exit_code == 3

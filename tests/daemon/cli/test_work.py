@@ -1,0 +1,99 @@
+"""`sync` and `check`: what they say, and their exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datasyncd.state.database import lock
+
+from .shop import Shop
+
+KEYS = {"cycles", "read", "written", "echoes", "conflicts", "quarantined", "seconds"}
+
+
+def test_a_sync_tells_what_it_did_and_a_second_one_writes_nothing(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    first, second = shop.runs("sync", "--json"), shop.runs("sync", "--json")
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert set(first.json) >= KEYS
+    assert first.json["read"]["crm"] == 3
+    assert first.json["written"]["mail"] == {"create": 3, "update": 0, "delete": 0}
+    assert {n for each in second.json["written"].values() for n in each.values()} == {0}
+    assert "exit_code" not in first.json
+
+
+def test_what_needs_a_person_is_1(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.disagrees()
+
+    done = shop.runs("sync")
+
+    assert done.exit_code == 1
+    assert "datasyncd conflicts" in done.out
+
+
+def test_a_file_that_is_missing_is_75_and_wins_over_1(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.disagrees()
+    shop.sheet.unlink()
+
+    done = shop.runs("sync", "--json")
+
+    assert (done.exit_code, done.json["conflicts"]) == (75, 1)
+    assert "mail.contact" in done.json["failed"]
+
+
+def test_a_state_in_use_is_75(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+
+    with lock(tmp_path / "var" / "state.db"):
+        assert shop.runs("sync").exit_code == 75
+        assert shop.runs("conflicts").exit_code == 75
+
+
+def test_an_unknown_link_is_a_wrong_call(tmp_path: Path) -> None:
+    done = Shop(tmp_path).runs("sync", "--link", "crm.contacts")
+
+    assert done.exit_code == 64
+    assert "crm.contact" in done.err
+
+
+@pytest.mark.parametrize("flags", [["--link", "crm.contact"], ["--full"]])
+def test_a_part_or_everything_can_be_read(tmp_path: Path, flags: list[str]) -> None:
+    shop = Shop(tmp_path)
+
+    assert shop.runs("sync", *flags).exit_code == 0
+    assert shop.holds("mail", 1, "name") == "Ann 1"
+
+
+def test_check_passes_a_config_that_fits_its_systems(tmp_path: Path) -> None:
+    done = Shop(tmp_path).runs("check", "--json")
+
+    assert done.exit_code == 0
+    assert done.json["valid"] is True
+    for finding in done.json["findings"]:
+        assert set(finding) == {"severity", "system", "place", "text", "fix"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('email = "email",', 'email = "emial",', "emial"),
+        ('path = "crm.db"', 'path = "nowhere.db"', "nowhere.db"),
+        ('direction = "both"\nmap', 'direction = "sideways"\nmap', "direction"),
+    ],
+)
+def test_check_finds_what_stands_between_config_and_systems(tmp_path: Path, old: str, new: str, says: str) -> None:
+    shop = Shop(tmp_path)
+    shop.config.write_text(shop.config.read_text().replace(old, new))
+
+    text, document = shop.runs("check"), shop.runs("check", "--json")
+
+    assert (text.exit_code, document.exit_code, document.json["valid"]) == (78, 78, False)
+    assert says in text.out
+    assert any(says in finding["text"] for finding in document.json["findings"])
