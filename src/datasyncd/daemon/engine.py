@@ -167,7 +167,7 @@ def tune_memory() -> None:
     """What is loaded at the start lives for ever, and batches hold no cycles: look for garbage less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(250_000, 20, 20)
 
 
 def recover(tx: Tx) -> None:

@@ -53,7 +53,7 @@ def accepted(
     binding.ext_id = ext_id
     binding.epoch = epoch
     binding.changed = True
-    body = binding.body
+    body, regs = binding.body, cluster.regs
     for number, (expected, ctx, val, depth) in attempt.body.fields.items():
         digest = expected
         if image is not None and number in image.values:
@@ -61,8 +61,8 @@ def accepted(
             digest = fp(value)
             if val is not None or entity.fields[number].policy is Policy.UNION:
                 val = value
-        reg = cluster.regs.get(number)
-        at_rest = reg is not None and dominates(ctx, reg.ctx)
+        reg = regs.get(number)
+        at_rest = reg is not None and (ctx is reg.ctx or dominates(ctx, reg.ctx))
         body.shadow[number] = Shadow(digest, None if at_rest else ctx, val, effects.at, depth)
         if not (binding.new and at_rest):
             cluster.touched.add(number)

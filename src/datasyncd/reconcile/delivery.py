@@ -270,12 +270,20 @@ def _plan_create(
         reg, rule = regs[number], rules[number]
         if reg.hold == Hold.FROZEN:
             continue
-        choice = resolve(cluster, reg, rule, entity)
-        if not choice.decided or choice.value is None:
+        if len(reg.sibs) == 1 and rule.policy is not Policy.UNION:
+            # Nearly every field of a first synchronisation: one value, as its record was read.
+            sib = reg.sibs[0]
+            value, depth = sib.val, sib.depth
+        else:
+            choice = resolve(cluster, reg, rule, entity)
+            if not choice.decided:
+                continue
+            value, depth = choice.value, choice.sib.depth if choice.sib is not None else 0
+        if value is None or (strict and value == CONSENT_IN and rule.consent):
             continue
-        if strict and rule.consent and choice.value == CONSENT_IN:
-            continue
-        fields[number] = _planned(rule, reg, choice, WriteClass.CREATE, link, fp)
+        stored = value if link.stored is None else link.stored(number, value)
+        keep = rule.policy is Policy.UNION
+        fields[number] = Planned(value, fp(stored), stored, reg.ctx, depth, WriteClass.CREATE, keep)
     if not fields:
         return None
     return Plan(cluster, link, "create", Step.SEND if searched else Step.SEARCH, None, fields)

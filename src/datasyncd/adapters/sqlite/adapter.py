@@ -68,6 +68,7 @@ class SqliteAdapter:
             deletions=Deletions.ABSENCE,
             incremental=self._spec(object).cursor is not None,
             watches=True,
+            batch=1_000,
         )
 
     async def describe(self, object: str) -> Schema:
