@@ -45,6 +45,22 @@ def test_a_choice_that_would_raise_a_consent_is_1(tmp_path: Path) -> None:
     assert shop.runs("explain", "contact", "crm:1", "sms", "--json").json["fields"]["sms"]["value"] == "out"
 
 
+def test_a_long_list_is_whole_although_it_comes_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop(tmp_path, customers=5)
+    shop.runs("sync")
+    for n in range(1, 6):
+        shop.says("crm", n, language="de")
+        shop.says("mail", n, language="fr")
+    shop.runs("sync")
+    whole = shop.runs("conflicts", "--json").json
+    monkeypatch.setattr("datasyncd.daemon.cli.conflicts.PAGE", 2)
+
+    assert len(whole) == 5
+    assert shop.runs("conflicts", "--json").json == whole
+    assert shop.runs("conflicts", "--json", "--limit", "3").json == whole[:3]
+    assert shop.runs("conflicts", "--group", "--json").json[0]["count"] == 5
+
+
 def test_a_class_is_resolved_by_an_expression_and_a_wrong_one_is_64(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.disagrees()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from datasyncd.daemon.review.refusal import Misused
+from datasyncd.daemon.review.refusal import Misused, OutOfDate
 
 from .world import World, linked
 
@@ -95,3 +95,18 @@ def test_the_list_knows_records_by_another_system_when_they_have_no_key() -> Non
     [explained] = [world.asks("explain", entity="contact", key="crm:17")]
 
     assert explained["key"] == "crm:17"
+
+
+def test_a_long_list_comes_in_pages() -> None:
+    world = World()
+    for n in range(5):
+        world.reads("crm", f"c{n}", email=f"{n}@example.org", language="en")
+        world.reads("mail", f"m{n}", email=f"{n}@example.org", language="fr")
+    whole = world.asks("conflicts")
+
+    first = world.asks("conflicts", limit=2)
+    rest = world.asks("conflicts", after=first[-1]["id"], limit=10)
+
+    assert first + rest == whole
+    with pytest.raises(OutOfDate):
+        world.asks("conflicts", after="00" * 8)

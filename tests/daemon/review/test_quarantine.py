@@ -33,6 +33,7 @@ def test_rows_are_grouped_by_cause() -> None:
         ("duplicate", "crm", "contact", None, 1),
     ]
     assert causes[0]["reason"] == "a phone number expected"
+    assert world.does(lambda tx: quarantine.waiting(tx, world.terms)) == {("crm", "contact"): 3}
     assert [(r["ext_id"], r["key"]) for r in causes[0]["records"]] == [("1", "1@example.org"), ("2", "2@example.org")]
 
 
@@ -72,9 +73,11 @@ def test_a_refused_create_is_listed_and_sent_again() -> None:
     world.refuses("mail", create=True)
     assert world.delivers("mail")["mail"] == []
     [cause] = world.asks("quarantine")
+    waiting = world.does(lambda tx: quarantine.waiting(tx, world.terms))
 
     world.asks("quarantine.retry", every=True)
 
+    assert waiting == {("mail", "contact"): 1}
     assert (cause["kind"], cause["system"], cause["records"][0]["key"]) == ("refused", "mail", "ann@example.org")
     assert world.delivers("mail")["mail"] == [{"email": "ann@example.org"}]
 

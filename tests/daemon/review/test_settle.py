@@ -8,8 +8,11 @@ import pytest
 
 from datasyncd.daemon.review.refusal import Misused
 from datasyncd.reconcile.cluster import ClusterState
+from datasyncd.reconcile.effects import Report, ReportKind, ReportState
+from datasyncd.reconcile.observe import candidates_of
 from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import OptIn
+from datasyncd.state.transaction import Tx
 
 from .test_conflicts import differing
 from .world import World, linked
@@ -306,20 +309,68 @@ def test_a_choice_thaws_a_frozen_field() -> None:
 
 def freeze(world: World, id: int, field: str) -> None:
     """As when systems rewrite each other's values."""
-    from datasyncd.reconcile.effects import Report, ReportKind, ReportState
-    from datasyncd.reconcile.observe import candidates_of
-    from datasyncd.state.transaction import Tx
 
     def step(tx: Tx) -> None:
-        cluster, effects, number = tx.clusters.load([id])[id], tx.effects("pull"), world.numbers[field]
-        reg = cluster.regs[number]
-        reg.hold = Hold.FROZEN
+        cluster = tx.clusters.load([id])[id]
+        cluster.regs[world.numbers[field]].hold = Hold.FROZEN
         cluster.changed = True
-        candidates = candidates_of(cluster, reg)
-        effects.reports.append(
-            Report(b"12345678", ReportKind.FROZEN, id, number, ReportState.OPEN, candidates, None, False, "crm")
-        )
         tx.clusters.save([cluster], tx.stamp)
+
+    world.does(step)
+    report(world, id, field, ReportKind.FROZEN, "")
+
+
+def report(world: World, id: int, field: str, kind: ReportKind, text: str) -> None:
+    """An open report about a field."""
+
+    def step(tx: Tx) -> None:
+        effects, number = tx.effects("pull"), world.numbers[field]
+        cluster = tx.clusters.load([id]).get(id)
+        candidates = candidates_of(cluster, cluster.regs[number]) if cluster is not None else []
+        effects.reports.append(
+            Report(b"12345678", kind, id, number, ReportState.OPEN, candidates, None, False, "crm", text)
+        )
         tx.records.write(effects, tx.run)
 
     world.does(step)
+
+
+# What the system gave too little evidence of
+
+
+def test_an_overruled_value_can_be_chosen_all_the_same() -> None:
+    world, id = linked(status="active")
+    mail = next(b.ext_id for b in world.cluster(id).bindings if b.system == "mail")
+    world.reads("mail", mail, status="lead")
+    found = only(world, every=True)
+
+    world.asks("resolve", ids=[found["id"]], source="mail")
+
+    assert (found["kind"], found["state"], found["chosen"]) == ("overruled", "settled", "active")
+    assert world.delivers("crm")["crm"] == [{"status": "lead"}]
+
+
+@pytest.mark.parametrize("kind", [ReportKind.POSSIBLE_OVERWRITE, ReportKind.UNCERTAIN])
+@pytest.mark.parametrize("way", [{"use": "Annie"}, {"dismiss": True}])
+def test_what_is_undecidable_says_why_and_takes_a_value_or_is_dismissed(kind: ReportKind, way: dict[str, Any]) -> None:
+    world, id = linked(first_name="Ann")
+    report(world, id, "first_name", kind, "mail went from version 4 to 6")
+    found = only(world)
+
+    [resolved] = world.asks("resolve", ids=[found["id"]], **way)["resolved"]
+
+    assert found["undecidable"].startswith("undecidable: ")
+    assert "version 4 to 6" in found["undecidable"]
+    assert resolved["writes"] == (["crm", "mail", "prefs"] if "use" in way else [])
+    assert value(world, "first_name") == ("Annie" if "use" in way else "Ann")
+    assert world.asks("conflicts") == []
+
+
+def test_a_report_of_no_record_can_only_be_dismissed() -> None:
+    world, _id = linked(first_name="Ann")
+    report(world, 0, "first_name", ReportKind.UNCERTAIN, "")
+    found = only(world)
+
+    assert found["key"] is None
+    assert world.asks("resolve", ids=[found["id"]], use="x")["resolved"] == []
+    assert len(world.asks("resolve", ids=[found["id"]], dismiss=True)["resolved"]) == 1

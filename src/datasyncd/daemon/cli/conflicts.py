@@ -12,6 +12,8 @@ from .asking import answer, common
 from .menu import Menu
 from .screen import coloured, moment, show_json, table
 
+PAGE = 2000
+"""Reports of one answer, which holds 16 MiB."""
 FORMS = ["md", "markdown", "html", "csv"]
 DONE = {"choose": "chosen", "delete": "deleted", "keep": "kept", "release": "released", "dismiss": "dismissed"}
 
@@ -25,9 +27,13 @@ def conflicts() -> None:
 @common
 @click.option("--all", "every", is_flag=True, help="Settled and resolved ones too.")
 @click.option("--group", "group", is_flag=True, help="By cause.")
-def list_(config: Path | None, as_json: bool, every: bool, group: bool) -> None:
+@click.option("--limit", type=click.IntRange(min=1), help="No more than so many, the oldest.")
+def list_(config: Path | None, as_json: bool, every: bool, group: bool, limit: int | None) -> None:
     """The open ones, oldest first."""
-    found = answer(config, "conflicts", {"every": every, "group": group})
+    if group:
+        found = answer(config, "conflicts", {"every": every, "group": True})
+    else:
+        found = _pages(config, every=every, limit=limit)
     if as_json:
         return show_json(found)
     if not found:
@@ -59,7 +65,7 @@ def report(config: Path | None, as_json: bool, every: bool, form: str | None, ou
     """The conflicts as a document to hand on: Markdown, HTML or CSV. It holds values in full."""
     from .document import document, write
 
-    found = answer(config, "conflicts", {"every": every, "group": False})
+    found = _pages(config, every=every, limit=None)
     if as_json:
         return show_json(found)
     if form is None:
@@ -119,6 +125,18 @@ def resolve(
     else:
         _show_resolution(found)
     sys.exit(1 if found["refused"] else 0)
+
+
+def _pages(config: Path | None, *, every: bool, limit: int | None) -> list[dict[str, Any]]:
+    """The whole list, asked for in parts that fit an answer."""
+    found: list[dict[str, Any]] = []
+    while limit is None or len(found) < limit:
+        size = PAGE if limit is None else min(PAGE, limit - len(found))
+        page = answer(config, "conflicts", {"every": every, "after": found[-1]["id"] if found else None, "limit": size})
+        found += page
+        if len(page) < size:
+            break
+    return found
 
 
 def _show(report: dict[str, Any], *, whole: bool = False) -> None:

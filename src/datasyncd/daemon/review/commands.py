@@ -6,7 +6,7 @@ Arguments come as JSON objects and are checked here; an answer is JSON, its keys
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -26,9 +26,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Conflicts(Asked, frozen=True, kw_only=True):
     every: bool = False
     group: bool = False
+    after: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     def answer(self, tx: Tx, terms: Terms) -> Any:
-        found = conflicts.conflicts(tx, terms, every=self.every)
+        found = conflicts.conflicts(tx, terms, every=self.every, after=self.after, limit=self.limit)
         return conflicts.causes(found) if self.group else found
 
 

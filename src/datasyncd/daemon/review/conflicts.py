@@ -18,7 +18,7 @@ from datasyncd.reconcile.rules import FieldNumber, Value
 from datasyncd.state.records import StoredReport
 from datasyncd.state.transaction import Tx
 
-from .refusal import Misused
+from .refusal import Misused, OutOfDate
 from .seen import Sightings
 from .terms import Terms, dot_text, shown
 from .timestamp import timestamp, timestamp_or_none
@@ -124,10 +124,18 @@ class Cause(msgspec.Struct, kw_only=True):
     """Up to 20 of them, oldest first."""
 
 
-def conflicts(tx: Tx, terms: Terms, *, every: bool = False) -> list[Conflict]:
-    """The open reports, oldest first; `every`: all of them."""
+def conflicts(
+    tx: Tx, terms: Terms, *, every: bool = False, after: str | None = None, limit: int | None = None
+) -> list[Conflict]:
+    """The open reports, oldest first; `every`: all of them. A page begins behind the id `after`."""
     reports = tx.records.reports() if every else tx.records.reports(ReportState.OPEN)
-    return list(shown_reports(tx, terms, reports))
+    reports = [report for report in reports if report.kind != DROPPED]
+    if after is not None:
+        ids = [report.digest.hex() for report in reports]
+        if after not in ids:
+            raise OutOfDate("the list changed meanwhile; ask again from its begin")
+        reports = reports[ids.index(after) + 1 :]
+    return list(shown_reports(tx, terms, reports[:limit]))
 
 
 def conflict(tx: Tx, terms: Terms, id: str) -> Conflict:
@@ -141,7 +149,7 @@ def shown_reports(tx: Tx, terms: Terms, reports: Iterable[StoredReport]) -> Iter
     sightings = Sightings(tx)
     for start in range(0, len(wanted), _BATCH):
         batch = wanted[start : start + _BATCH]
-        clusters = tx.clusters.load({report.cluster_id for report in batch})
+        clusters = tx.clusters.load({report.cluster_id for report in batch if report.cluster_id})
         for report in batch:
             yield _shown(report, clusters.get(report.cluster_id), terms, sightings)
 

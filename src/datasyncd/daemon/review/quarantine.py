@@ -107,31 +107,52 @@ def show(tx: Tx, terms: Terms, id: str) -> Cause:
 
 
 def waiting(tx: Tx, terms: Terms) -> dict[tuple[str, str], int]:
-    """How many rows wait, by system and entity."""
+    """How many rows wait, by system and entity; counted where they need not be looked at."""
+    if any(kind == DROPPED for kind, _state in tx.records.report_counts()):
+        found = [(row.system, row.entity or row.object, 1) for row in rows(tx, terms)]
+    else:
+        counted = tx.records.quarantine_counts().items()
+        found = [(system, _held_by(system, object, terms), n) for (system, object), n in counted]
+        found += [(row.system, row.entity or row.object, 1) for row in _refused_creates(tx, terms)]
     out: dict[tuple[str, str], int] = {}
-    for row in rows(tx, terms):
-        name = (row.system, row.entity or row.object)
-        out[name] = out.get(name, 0) + 1
+    for system, entity, n in found:
+        out[system, entity] = out.get((system, entity), 0) + n
     return out
+
+
+def _held_by(system: str, object: str, terms: Terms) -> str:
+    entity = terms.entity_at(system, object)
+    return entity.name if entity is not None else object
 
 
 def rows(tx: Tx, terms: Terms) -> list[Row]:
     """All rows that were not dropped, and the creates that were refused."""
-    dropped = {r.digest for r in tx.records.reports(ReportState.RESOLVED) if r.kind == DROPPED}
-    out = [_row(row, terms) for row in tx.records.quarantined()]
-    out = [row for row in out if _note(row, terms) not in dropped]
-    for report in tx.records.reports(ReportState.OPEN):
-        if report.kind not in (ReportKind.REFUSED, ReportKind.CLASH) or report.field is not None:
+    dropped: set[bytes] = set()
+    if any(kind == DROPPED for kind, _state in tx.records.report_counts()):
+        dropped = {report.digest for report in tx.records.reports(ReportState.RESOLVED) if report.kind == DROPPED}
+    kept = [_row(row, terms) for row in tx.records.quarantined()]
+    return [*(row for row in kept if _note(row, terms) not in dropped), *_refused_creates(tx, terms)]
+
+
+_REFUSALS = frozenset({ReportKind.REFUSED, ReportKind.CLASH})
+
+
+def _refused_creates(tx: Tx, terms: Terms) -> list[Row]:
+    """Creates that a system refused: there is no record to quarantine, so their reports stand for them."""
+    if not any(kind in _REFUSALS and state == ReportState.OPEN for kind, state in tx.records.report_counts()):
+        return []
+    reports = [r for r in tx.records.reports(ReportState.OPEN) if r.kind in _REFUSALS and r.field is None]
+    clusters = tx.clusters.load({report.cluster_id for report in reports})
+    out = []
+    for report in reports:
+        cluster = clusters.get(report.cluster_id)
+        if cluster is None or report.system is None:
             continue
-        if report.system is None:
-            continue
-        cluster = tx.clusters.load([report.cluster_id]).get(report.cluster_id)
-        entity = cluster.entity if cluster is not None else None
-        rule = terms.rules.get(entity) if entity is not None else None
+        rule = terms.rules.get(cluster.entity)
         link = rule.links.get(report.system) if rule is not None else None
         out.append(
             Row(
-                report.digest.hex(), report.system, entity, link.object if link is not None else "",
+                report.digest.hex(), report.system, cluster.entity, link.object if link is not None else "",
                 f"#{report.cluster_id}", None, report.kind, report.body.text, report.cluster_id, None,
                 report.first_at, report.last_at, report.count, report.digest,
             )
@@ -298,7 +319,7 @@ def _settle_refusals(tx: Tx, row: Row, state: str, by: str) -> None:
             report.digest
             for report in tx.records.reports(cluster_id=row.cluster_id)
             if report.state == ReportState.OPEN
-            and report.kind in (ReportKind.REFUSED, ReportKind.CLASH)
+            and report.kind in _REFUSALS
             and report.field == row.number
             and report.system == row.system
         ],

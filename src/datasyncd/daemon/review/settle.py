@@ -142,7 +142,7 @@ class _Batch:
         """Reports that end: their state, what was done and what was chosen."""
 
     def run(self, reports: Sequence[StoredReport]) -> None:
-        clusters = self.tx.clusters.load({report.cluster_id for report in reports})
+        clusters = self.tx.clusters.load({report.cluster_id for report in reports if report.cluster_id})
         by_cluster: dict[int, list[StoredReport]] = {}
         for report in reports:
             by_cluster.setdefault(report.cluster_id, []).append(report)
