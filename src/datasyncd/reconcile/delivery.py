@@ -265,6 +265,9 @@ def _plan_create(
         return Plan(cluster, link, "create", Step.WAIT, None)
     fields = {}
     rules, regs = entity.fields, cluster.regs
+    # A single record that was only ever read shows each value as it is: its fingerprints need not be made anew.
+    only = cluster.bindings[0] if len(cluster.bindings) == 1 else None
+    source = only.body.shadow if only is not None and only.state == "live" and not only.body.blocked else {}
     strict = link.condition == "none" and link.opt_in is OptIn.STRICT
     for number in sorted(regs.keys() & link.pushes):
         reg, rule = regs[number], rules[number]
@@ -283,7 +286,9 @@ def _plan_create(
             continue
         stored = value if link.stored is None else link.stored(number, value)
         keep = rule.policy is Policy.UNION
-        fields[number] = Planned(value, fp(stored), stored, reg.ctx, depth, WriteClass.CREATE, keep)
+        known = source.get(number) if stored is value and not keep else None
+        digest = known.fp if known is not None and known.ctx is None and known.depth < 0 else fp(stored)
+        fields[number] = Planned(value, digest, stored, reg.ctx, depth, WriteClass.CREATE, keep)
     if not fields:
         return None
     return Plan(cluster, link, "create", Step.SEND if searched else Step.SEARCH, None, fields)
