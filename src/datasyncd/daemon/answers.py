@@ -12,7 +12,7 @@ from datasyncd.state.transaction import Tx
 
 from .control.message import Failure
 from .cycle import sync
-from .health import Facts, LinkFacts, assess
+from .health import Facts, LinkFacts, Problem, assess
 from .review import commands, quarantine
 from .review.refusal import Unable
 from .review.terms import Terms
@@ -96,7 +96,15 @@ async def facts(app: App) -> Facts:
         outbox=sum(pending for pending, _held in counted.pending.values()),
         guards=counted.guards,
         crashes=dict(app.crashes),
+        others=_others(app),
     )
+
+
+def _others(app: App) -> list[Problem]:
+    if app.not_listening is None:
+        return []
+    fix = 'choose another address in [daemon] listen, or listen = ""'
+    return [Problem(severity="warning", code="listen", link=None, text=app.not_listening, fix=fix)]
 
 
 class Counted(msgspec.Struct):

@@ -18,15 +18,17 @@ from anyio.abc import TaskGroup
 from datasyncd import __version__
 from datasyncd.adapters.errors import AdapterError
 
-from .answers import handlers
+from .answers import facts, handlers
 from .config.load import Config, load
 from .config.problems import ConfigInvalid
 from .control.server import Server
 from .cycle import pull_link, push_link
 from .engine import Engine
+from .health import Status, assess
 from .link import Counts
 from .notify import notify, watchdog_s
 from .schedule import DEFAULT_EVERY_S, LIVE_EVERY_S, Schedule
+from .web import serving
 from .worker import Worker
 
 log = structlog.get_logger()
@@ -48,6 +50,8 @@ class App:
         self.started_at = engine.clock.now()
         self.crashes: dict[str, str] = {}
         """Tasks that crashed and were started again: their name and the kind of error."""
+        self.not_listening: str | None = None
+        """Why nothing is served over HTTP, where the config asks for it."""
         self.in_step = False
         """The first cycle over all links is done."""
         self.stop = anyio.Event()
@@ -64,7 +68,9 @@ class App:
             self._tasks = tasks
             await tasks.start(Server(handlers(self)).serve, self.engine.config.home.state_dir)
             tasks.start_soon(self._work)
-            await self.stop.wait()
+            async with serving(self.engine.config.home.listen, self._status) as trouble:
+                self.not_listening = trouble
+                await self.stop.wait()
             notify("STOPPING=1")
             await self._drain()
             tasks.cancel_scope.cancel()
@@ -82,6 +88,9 @@ class App:
             worker.due.set()
         notify("READY=1\nSTATUS=in step")
         self.supervise("watchdog", self._watchdog)
+
+    async def _status(self) -> Status:
+        return assess(await facts(self))
 
     def supervise(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task; when it crashes, note it and start it again."""
