@@ -1,0 +1,213 @@
+"""Ten thousand edits on all sides of three stores: nothing is lost, nothing invented, and it comes to rest."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datasyncd.daemon import cycle
+from datasyncd.daemon.config.load import load
+from datasyncd.daemon.engine import Engine
+from tests.end_to_end.accounts import TEXTS, invented, lost
+from tests.end_to_end.three_stores import FIELDS, SYSTEMS, Change, Edit, Row, Stores, Value, person_named
+
+PEOPLE = 200
+EDITS = 10_000
+ROUNDS = 50
+BY_COMMAND = 10
+"""Each so many-th round goes through the command."""
+
+
+async def synced(stores: Stores, number: int) -> dict[str, Any]:
+    """One `sync`; what it says."""
+    if number % BY_COMMAND == 0:
+        return stores.sync().document
+    async with Engine.open(load(stores.config), "sync") as engine:
+        result = await cycle.sync(engine)
+    return {"written": result.written, "failed": result.failed, "conflicts": result.conflicts}
+
+
+class Typists:
+    """Who edits what, by chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.count = 0
+
+    def changes(self, store: Mapping[str, Row], system: str, count: int) -> list[Change]:
+        """For one store that shows these rows."""
+        known = {person: dict(row) for person, row in store.items()}
+        out = []
+        for _ in range(count):
+            person = self.chance.choice(list(known))
+            field = self.chance.choice(FIELDS[1:])
+            change = Change(person, field, self._value(known[person], field, system))
+            known[person][field] = change.value
+            out.append(change)
+        return out
+
+    def _value(self, row: Row, field: str, system: str) -> Value:
+        self.count += 1
+        if field == "score":
+            return self.count + self.chance.randrange(-50, 50)
+        if field == "sms":
+            return self.chance.choice(("in", "out")) if system == "prefs" else "out"
+        if field == "tags":
+            if row["tags"] and self.chance.random() < 0.5:
+                gone = self.chance.choice(row["tags"])
+                return tuple(tag for tag in row["tags"] if tag != gone)
+            return tuple(sorted((*row["tags"], f"tag{self.count}")))
+        if field == "email":
+            return f"e{self.count}@example.org"
+        return f"{field} {self.count}"
+
+
+class Expected:
+    """What everybody will see, by what each field promises."""
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self.tags = {person: set(row["tags"]) for person, row in rows.items()}
+        self.sms = {person: row["sms"] for person, row in rows.items()}
+        self.score = {person: row["score"] for person, row in rows.items()}
+        self.clashes: dict[str, dict[str, Value]] = defaultdict(dict)
+        """Of `note`: what each store holds that took part in an open conflict."""
+
+    def takes(self, edits: Iterable[Edit]) -> None:
+        """The edits of one round: of one store's edits of one field, its last is what is read."""
+        last: dict[tuple[str, str], dict[str, Edit]] = defaultdict(dict)
+        first: dict[tuple[str, str, str], Value] = {}
+        for edit in edits:
+            first.setdefault((edit.person, edit.field, edit.system), edit.replaced)
+            last[edit.person, edit.field][edit.system] = edit
+        for (person, field), by_system in last.items():
+            found = {
+                system: edit.value
+                for system, edit in by_system.items()
+                if edit.value != first[person, field, system]
+            }
+            before = next(iter(first[person, field, system] for system in by_system))
+            if not found:
+                continue
+            if field == "tags":
+                for system, value in found.items():
+                    shown = set(first[person, field, system])
+                    self.tags[person] |= set(value) - shown
+                    self.tags[person] -= shown - set(value)
+            elif field == "sms":
+                self.sms[person] = "out" if "out" in found.values() else next(iter(found.values()))
+            elif field == "score":
+                self.score[person] = max(found.values())
+            elif field == "note":
+                held = self.clashes[person]
+                held.update(found)
+                if len(held) < 2:
+                    self.clashes.pop(person)
+            assert field in ("tags", "note") or all(first[person, field, s] == before for s in by_system)
+
+
+async def test_ten_thousand_edits_on_all_sides(tmp_path: Path) -> None:
+    stores = Stores.of(tmp_path, [person_named(n) for n in range(PEOPLE)])
+    typists, edits = Typists(7), []
+    await synced(stores, 0)
+    expected = Expected(stores.crm.rows())
+    seen_clashes: set[frozenset[Value]] = set()
+    for number in range(1, ROUNDS + 1):
+        round_ = made_in_a_round(stores, typists, EDITS // ROUNDS)
+        edits += round_
+        expected.takes(round_)
+        seen_clashes |= {frozenset(held.values()) for held in expected.clashes.values()}
+        before = stores.rows()
+
+        done = await synced(stores, number)
+
+        assert done["failed"] == {}
+        assert done["written"] == changed_rows(before, stores.rows())
+        if number % BY_COMMAND == 0:
+            assert open_clashes(stores) == dict(expected.clashes)
+            settle_all(stores)
+            expected.clashes.clear()
+
+    await synced(stores, 0)
+    final = stores.rows()
+    reports = stores.json("conflicts", "list", "--all")
+    assert len(edits) == EDITS
+    assert final["crm"] == final["mail"] == final["prefs"]
+    assert lost(edits, final["crm"], reports) == []
+    assert invented(edits, reports) == []
+    assert seen_clashes == {values_of(r) for r in reports if r["field"] == "note" and r["kind"] == "conflict"}
+    crm = final["crm"]
+    assert {person: set(row["tags"]) for person, row in crm.items()} == expected.tags
+    assert {person: row["sms"] for person, row in crm.items()} == expected.sms
+    assert {person: row["score"] for person, row in crm.items()} == expected.score
+    assert origins_that_are_not_the_authors(stores, edits, crm) == []
+    at_rest = stores.bytes()
+    again = stores.sync()
+    assert again.code == 0
+    assert again.written == {system: {"create": 0, "update": 0, "delete": 0} for system in SYSTEMS}
+    assert differing(at_rest, stores.bytes()) == []
+
+
+def made_in_a_round(stores: Stores, typists: Typists, count: int) -> list[Edit]:
+    """All three stores are edited before anybody looks."""
+    out = []
+    for place, (system, store) in enumerate(stores.by_name.items()):
+        share = count // 3 + (place < count % 3)
+        out += store.edit(typists.changes(store.rows(), system, share))
+    return out
+
+
+def changed_rows(before: Mapping[str, Mapping[str, Row]], after: Mapping[str, Mapping[str, Row]]) -> dict[str, Any]:
+    """What had to be written, as `sync` counts it."""
+    return {
+        system: {
+            "create": len(after[system].keys() - before[system].keys()),
+            "update": sum(row != after[system][person] for person, row in before[system].items()),
+            "delete": 0,
+        }
+        for system in SYSTEMS
+    }
+
+
+def open_clashes(stores: Stores) -> dict[str, dict[str, Value]]:
+    """Open conflicts as `conflicts list` has them: by person, the value of each store."""
+    found = stores.json("conflicts", "list")
+    assert {report["field"] for report in found} <= {"note"}
+    assert len(found) == len({report["key"] for report in found})
+    return {report["key"]: {c["system"]: c["value"] for c in report["candidates"]} for report in found}
+
+
+def settle_all(stores: Stores) -> None:
+    """A person takes the newest of each."""
+    settled = stores.json("resolve", "--where", "field == 'note'", "--newest")
+    assert settled["refused"] == []
+
+
+def values_of(report: Mapping[str, Any]) -> frozenset[Value]:
+    return frozenset(candidate["value"] for candidate in report["candidates"])
+
+
+def origins_that_are_not_the_authors(stores: Stores, edits: Iterable[Edit], final: Mapping[str, Row]) -> list[Any]:
+    """A value written by us and taken for an edit would name the store that it was written to."""
+    authors = {(edit.field, edit.value): edit.system for edit in edits}
+    wrong = []
+    for person in random.Random(1).sample(sorted(final), 5):
+        fields = stores.json("explain", "contact", person)["fields"]
+        for field in TEXTS:
+            for version in fields[field]["versions"]:
+                author = authors.get((field, version["value"]))
+                if author is not None and version["origin"] not in (author, "person"):
+                    wrong.append((person, field, version, author))
+    return wrong
+
+
+def differing(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
+    """Names of files that are not what they were."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+pytestmark = pytest.mark.timeout(180)
