@@ -247,6 +247,16 @@ def test_a_held_delete_is_dropped_when_a_person_keeps_the_record() -> None:
     assert world.asks("conflicts") == []
 
 
+def test_one_decision_ends_all_reports_about_the_existence_of_a_record() -> None:
+    world, id = deleted_and_edited()
+    report(world, id, None, ReportKind.RENAME_OR_DELETE, "")
+    assert len(world.asks("conflicts")) == 2
+
+    world.asks("resolve", where='cause == "delete_vs_edit"', use="keep")
+
+    assert world.asks("conflicts") == []
+
+
 def test_a_held_delete_takes_no_value() -> None:
     world, _id = deleted_and_edited()
 
@@ -273,6 +283,20 @@ def test_a_refused_field_is_released() -> None:
     assert world.delivers("mail")["mail"] == [{"first_name": "Anna"}]
 
 
+def test_a_refused_field_that_became_unreadable_is_not_released() -> None:
+    world, id = linked(first_name="Ann", phone="+12015550123")
+    mail = next(b.ext_id for b in world.cluster(id).bindings if b.system == "mail")
+    world.reads("crm", "17", phone="+12015550199")
+    world.refuses("mail", "phone")
+    world.reads("mail", mail, phone="?")
+    refused = next(found for found in world.asks("conflicts") if found["kind"] == "refused")
+
+    resolution = world.asks("resolve", ids=[refused["id"]], release=True)
+
+    assert "not refused in mail any more" in resolution["refused"][0]["reason"]
+    assert world.delivers("mail")["mail"] == [], "a write would cover what is there"
+
+
 def test_what_is_refused_again_after_a_release_is_reported_again() -> None:
     world, _id = linked(first_name="Ann")
     world.reads("crm", "17", first_name="Anna")
@@ -293,6 +317,7 @@ def test_a_frozen_field_is_released_and_its_conflict_is_the_policys_again() -> N
     [resolved] = world.asks("resolve", ids=[frozen["id"]], release=True)["resolved"]
 
     assert (frozen["kind"], resolved["action"]) == ("frozen", "release")
+    assert world.cluster(id).regs[world.numbers["first_name"]].recent == [], "what came before counts no more"
     assert world.asks("conflicts") == []
     assert world.delivers("crm")["crm"] == [{"first_name": "Annie"}]
 
@@ -313,6 +338,7 @@ def freeze(world: World, id: int, field: str) -> None:
     def step(tx: Tx) -> None:
         cluster = tx.clusters.load([id])[id]
         cluster.regs[world.numbers[field]].hold = Hold.FROZEN
+        cluster.regs[world.numbers[field]].recent = [world.fp("Anna"), world.fp("Annie")]
         cluster.changed = True
         tx.clusters.save([cluster], tx.stamp)
 
@@ -320,13 +346,14 @@ def freeze(world: World, id: int, field: str) -> None:
     report(world, id, field, ReportKind.FROZEN, "")
 
 
-def report(world: World, id: int, field: str, kind: ReportKind, text: str) -> None:
-    """An open report about a field."""
+def report(world: World, id: int, field: str | None, kind: ReportKind, text: str) -> None:
+    """An open report about a field, or about the record."""
 
     def step(tx: Tx) -> None:
-        effects, number = tx.effects("pull"), world.numbers[field]
+        effects, number = tx.effects("pull"), world.numbers[field] if field is not None else None
         cluster = tx.clusters.load([id]).get(id)
-        candidates = candidates_of(cluster, cluster.regs[number]) if cluster is not None else []
+        reg = cluster.regs[number] if cluster is not None and number is not None else None
+        candidates = candidates_of(cluster, reg) if cluster is not None and reg is not None else []
         effects.reports.append(
             Report(b"12345678", kind, id, number, ReportState.OPEN, candidates, None, False, "crm", text)
         )
