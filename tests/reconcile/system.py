@@ -165,6 +165,8 @@ class Desk(MemoryAdapter):
         """Records that cannot be read."""
         self.hides: set[Key] = set()
         """Records that a reading by key does not find just now."""
+        self.replays: deque[Record] = deque()
+        """Older answers that the next readings by key give once more."""
         self.waiting: dict[str, deque[Interruption]] = {}
         """What happens at the next `reading` (after the system answered), `writing` (before the write lands),
         `written` (after it landed), `page` (after the page was asked for)."""
@@ -192,6 +194,8 @@ class Desk(MemoryAdapter):
     def _answer(self, answer: Record | Gone | Malformed) -> Record | Gone | Malformed:
         if answer.key in self.hides and answer.key is not None:
             return Gone(answer.key)
+        if self.replays and self.replays[0].key == answer.key:
+            return self.replays.popleft()
         if answer.key in self.malformed:
             return Malformed(answer.key, f"row {answer.key}", "broken")
         return self._seen(answer) if isinstance(answer, Record) else answer

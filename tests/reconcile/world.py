@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from datasyncd.adapters.contract import Context, Moment, ObjectSpec, Write
+from datasyncd.adapters.contract import Context, Moment, ObjectSpec, Record, Write
 from datasyncd.adapters.errors import AdapterError, Unreachable
 from datasyncd.adapters.memory.faults import Fate
 from datasyncd.adapters.translate import FieldTypeOptions, MappedField, Translation, match_text
@@ -249,6 +249,10 @@ class World:
         drive(pull(link, self.store, self.begin))
         drive(read_dirty(link, self.store, self.begin))
 
+    def pages(self, name: str) -> None:
+        """One system is pulled; what was hinted is left."""
+        drive(pull(self.links[name], self.store, self.begin))
+
     def reads(self, name: str) -> None:
         """What was hinted is read."""
         drive(read_dirty(self.links[name], self.store, self.begin))
@@ -344,6 +348,10 @@ class World:
         self._open()
         self.transact(recover)
 
+    def is_to_be_read(self, name: str) -> list[str]:
+        """Records that are hinted."""
+        return [row.ext_id for row in self.transact(lambda tx: tx.readings.dirty(name, OBJECT, 100))]
+
     # The systems
 
     def meanwhile(self, name: str, moment: str, act: Interruption) -> None:
@@ -397,6 +405,12 @@ class World:
         """What a record holds, in the words of the tests; None: it is gone."""
         native = self.tables[name].holds(OBJECT).get(key)
         return None if native is None else {field: said(field, native[field]) for field in FIELDS if field in native}
+
+    def record(self, name: str, key: str) -> Record:
+        """A record as the system answers it now."""
+        (answer,) = drive(self.desks[name].read(OBJECT, [key]))
+        assert isinstance(answer, Record)
+        return answer
 
     def keys(self, name: str) -> list[str]:
         """Records that are there."""

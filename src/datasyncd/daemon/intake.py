@@ -132,14 +132,21 @@ class Intake:
         if len(self.effects.journal) == edits and binding.epoch > self.link.last_began.seq:
             self.taken.echoes += 1
         incomplete = bool(observer.absent) and not binding.digest
-        generation = self._generations.get(reading.ext_id)
+        generation = self._hinted_before(reading.ext_id)
         if incomplete or self.link.rule.stale_us:
             self._dirty.append(reading.ext_id)
         elif generation is not None:
             self._read.append((reading.ext_id, generation))
 
+    def _hinted_before(self, ext_id: str) -> int | None:
+        """Generation of the hint that this reading answers: one that came after its begin stays."""
+        generation = self._generations.get(ext_id)
+        return generation if generation is not None and generation <= self.began.seq else None
+
     def _reading(self, record: Record, digest: bytes) -> Reading:
-        return self.link.reading(record, digest, self.began, self.tx.at, self.fp, by_id=self.by_id)
+        reading = self.link.reading(record, digest, self.began, self.tx.at, self.fp, by_id=self.by_id)
+        reading.listed_at = self.link.complete_began.at
+        return reading
 
     # Records without a binding
 
@@ -194,7 +201,7 @@ class Intake:
                     self.tx.records.judged_anew(
                         self.link.system, self.link.object, reading.ext_id, reading.digest, self.tx.at
                     )
-        generation = self._generations.get(reading.ext_id)
+        generation = self._hinted_before(reading.ext_id)
         if generation is not None and match.verdict is not Verdict.WAIT:
             self._read.append((reading.ext_id, generation))
 
@@ -378,7 +385,8 @@ def take_answers(
         taken.missing = _suspect(tx, link, fp, began, gone, effects)
     tx.records.write(effects, tx.run)
     names = [*gone, *(answer.key for answer in malformed if answer.key is not None)]
-    tx.readings.done(link.system, link.object, [(name, generations[name]) for name in names if name in generations])
+    answered = [(name, at) for name in names if (at := generations.get(name)) is not None and at <= began.seq]
+    tx.readings.done(link.system, link.object, answered)
     return taken
 
 

@@ -164,14 +164,13 @@ class Delivery:
         ready: list[Plan] = []
         effects = tx.effects("push")
         stale: list[Cluster] = []
-        waiting: list[int] = []
         held: list[int] = []
         for cluster in clusters.values():
             planned = self._plan_one(cluster)
             if planned is None:
                 stale.append(cluster)
             elif planned.step is Step.WAIT:
-                waiting.append(cluster.id)
+                tx.outbox.postpone(link.system, [cluster.id], self._wait_until(planned, tx.at))
             elif self._withhold(tx, planned):
                 held.append(cluster.id)
             elif planned.step is Step.SEND:
@@ -181,12 +180,21 @@ class Delivery:
             else:
                 assert planned.binding is not None
                 batch.reads.append(planned.binding.ext_id)
-        tx.outbox.postpone(link.system, waiting, tx.at + WAIT)
         tx.outbox.postpone(link.system, held, HELD)
         self._drop(tx, stale, effects)
         batch.sends = self._note(tx, ready, effects)
         tx.records.write(effects, tx.run)
         return batch
+
+    def _wait_until(self, planned: Plan, at: int) -> int:
+        """A create of unknown outcome is looked for once it can land no more; anything else soon."""
+        rule = self.link.rule
+        unknown = [
+            attempt.gave_up_at + rule.late_us + rule.search_lag_us
+            for attempt in planned.cluster.attempts
+            if planned.op == "create" and attempt.system == rule.system and attempt.gave_up_at
+        ]
+        return max(at + WAIT, *unknown)
 
     def _plan_one(self, cluster: Cluster, *, fresh: bool = False, searched: bool = False) -> Plan | None:
         link = self.link

@@ -45,6 +45,8 @@ class Reading(msgspec.Struct, gc=False):
     by_id: bool = False
     stale: bool = False
     """It may show an older state: it neither ends a ghost nor acknowledges."""
+    listed_at: int = 0
+    """Begin of the last pull that listed every record: what it showed unchanged is not noted anywhere else."""
 
 
 class Observer:
@@ -471,7 +473,10 @@ class Observer:
         reading = self.reading
         if reading.edited_at is None:
             return reading.began_at
-        return max(self.binding.last_read_at, min(reading.edited_at, reading.arrived_at))
+        since = self.binding.last_read_at
+        if since:
+            since = max(since, reading.listed_at)
+        return max(since, min(reading.edited_at, reading.arrived_at))
 
     def _note(self, kind: str, row: tuple[object, ...]) -> None:
         binding = self.binding

@@ -1,0 +1,592 @@
+"""The decision table: one test for each case that the design names, told from the user's side."""
+
+from __future__ import annotations
+
+import pytest
+
+from datasyncd.adapters.contract import Native
+from datasyncd.adapters.errors import Throttled, Transient
+from datasyncd.reconcile.rules import WriteClass
+
+from .world import World, both, linked, overruled, system
+
+
+def test_an_edit_reaches_the_other_system_in_one_write_of_one_field() -> None:
+    """Row 1; F01, F07, F26."""
+    contact = linked("crm", "mail", name="Ann", city="Rome")
+
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Anna"}
+    assert [write.fields for write in contact.world.sent("mail")] == [{"name": "Anna"}]
+    assert contact.world.sent("crm") == []
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("condition", ["enforced", "visible", "none"])
+def test_two_who_make_the_same_edit_agree_without_a_write_or_a_report(condition: str) -> None:
+    """Row 2; F04, F21."""
+    contact = linked(system("crm", condition), system("mail", condition), name="Ann")
+
+    contact.edits("crm", name="Anna")
+    contact.edits("mail", name="Anna")
+    contact.syncs()
+
+    assert contact.world.writes() == 0
+    assert contact.reports() == []
+    contact.is_at_rest()
+
+
+def test_the_later_of_two_edits_wins_and_the_other_one_is_reported() -> None:
+    """Row 3; F05, F12: the loser's system is written once, and the pair never conflicts again."""
+    contact = linked("crm", "mail", name="Ann")
+
+    contact.edits("crm", name="Anna")
+    contact.edits("mail", name="Annie")
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Annie"}
+    assert contact.conflicts() == [both("name", crm="Anna", mail="Annie", chosen="Annie")]
+    assert [write.fields for write in contact.world.sent("crm")] == [{"name": "Annie"}]
+    assert contact.world.sent("mail") == []
+    contact.is_at_rest()
+
+
+def test_our_own_write_coming_back_is_nobodys_edit() -> None:
+    """Row 4; F03, F09: a webhook about it causes one reading and nothing else."""
+    contact = linked("crm", "mail", name="Ann")
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+    before = contact.cluster.revision
+
+    contact.world.desks["mail"].reads.clear()
+    contact.world.hears("mail", contact.key("mail"))
+    contact.world.reads("mail")
+    contact.syncs()
+
+    assert contact.world.desks["mail"].reads == [[contact.key("mail")]]
+    assert (contact.cluster.revision, contact.world.writes()) == (before, 1)
+
+
+@pytest.mark.parametrize("condition", ["enforced", "none"])
+def test_our_own_write_seen_before_its_answer_is_nobodys_edit(condition: str) -> None:
+    """Row 5: a reading that overlaps the write is thrown away, and the record is read again."""
+    contact = linked("crm", system("mail", condition), name="Ann")
+    world = contact.world
+
+    contact.edits("crm", name="Anna")
+    world.meanwhile("mail", "written", lambda: world.pulls("mail"))
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Anna"}
+    assert (world.writes(), contact.reports()) == (1, [])
+    assert [sib.n for sib in contact.register("name").sibs] == [2]
+    contact.is_at_rest()
+
+
+def shout(field: str, value: Native) -> Native:
+    return value.upper() if field == "name" and isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(("image", "declared"), [(True, False), (True, True), (False, True)])
+def test_a_system_that_keeps_another_form_is_never_corrected(image: bool, declared: bool) -> None:
+    """Row 6; F04, F09: the form that it keeps is what it is known to hold, and never travels."""
+    contact = linked("crm", system("mail", image=image, declared=declared, stored_form=shout), name="")
+
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+
+    assert contact.shows("name") == {"crm": "Anna", "mail": "ANNA"}
+    assert contact.siblings("name") == ["Anna"]
+    assert contact.world.writes() == 1
+    contact.is_at_rest()
+
+
+def test_a_reading_by_key_that_answers_an_older_version_is_thrown_away() -> None:
+    """Row 8; F44, F45."""
+    contact = linked("crm", "mail", name="Ann")
+    world, key = contact.world, contact.key("mail")
+    older = world.record("mail", key)
+    contact.edits("mail", name="Anna")
+    contact.syncs()
+
+    world.desks["mail"].replays.append(older)
+    world.hears("mail", key)
+    world.reads("mail")
+
+    assert contact.siblings("name") == ["Anna"]
+    assert world.is_to_be_read("mail") == [key]
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    assert contact.reports() == []
+
+
+def test_of_two_readings_in_flight_the_one_that_began_first_does_not_undo_the_other() -> None:
+    """Row 9; F42: also where no version tells which one is older."""
+    contact = linked("crm", system("mail", "none"), name="Ann")
+    world = contact.world
+
+    def edited_and_pulled() -> None:
+        contact.edits("mail", name="Anna")
+        world.pulls("mail")
+
+    world.hears("mail", contact.key("mail"))
+    world.meanwhile("mail", "reading", edited_and_pulled)
+    world.reads("mail")
+
+    assert contact.siblings("name") == ["Anna"]
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    assert contact.reports() == []
+
+
+def test_a_hint_that_comes_twice_causes_one_reading() -> None:
+    """Row 10; F46."""
+    contact = linked("crm", "mail", name="Ann")
+    world, key = contact.world, contact.key("mail")
+    contact.edits("mail", name="Anna")
+    world.desks["mail"].reads.clear()
+
+    world.hears("mail", key)
+    world.hears("mail", key)
+    world.reads("mail")
+
+    assert world.desks["mail"].reads == [[key]]
+    assert (contact.siblings("name"), world.is_to_be_read("mail")) == (["Anna"], [])
+
+
+def test_hints_of_quick_edits_in_any_order_lead_to_the_present_truth() -> None:
+    """Row 11; F42, F43: a hint carries no value that could be out of date."""
+    contact = linked("crm", "mail", name="Ann")
+    world, key = contact.world, contact.key("mail")
+
+    contact.edits("mail", name="Anna")
+    contact.edits("mail", name="Annie")
+    for _late_hint in range(2):
+        world.hears("mail", key)
+        world.reads("mail")
+
+    assert contact.siblings("name") == ["Annie"]
+    assert [sib.n for sib in contact.register("name").sibs] == [2]
+
+
+@pytest.mark.parametrize("moment", ["reading", "page"])
+def test_a_hint_that_comes_while_the_record_is_read_is_not_used_up_by_that_reading(moment: str) -> None:
+    """Row 12."""
+    contact = linked("crm", "mail", name="Ann")
+    world, key = contact.world, contact.key("mail")
+
+    def edited() -> None:
+        contact.edits("mail", name="Anna")
+        world.hears("mail", key)
+
+    world.meanwhile("mail", moment, edited)
+    world.hears("mail", key)
+    if moment == "page":
+        world.links["mail"].wants_full = True
+        world.pages("mail")
+    else:
+        world.reads("mail")
+
+    assert world.is_to_be_read("mail") == [key]
+    world.reads("mail")
+    assert contact.siblings("name") == ["Anna"]
+
+
+def test_a_hint_that_comes_during_the_reading_before_a_write_is_not_used_up() -> None:
+    """Row 12, for the reading that goes before a write."""
+    contact = linked("crm", system("mail", "none"), name="Ann", city="Rome")
+    world, key = contact.world, contact.key("mail")
+    contact.edits("crm", city="Bonn")
+    world.pulls("crm")
+
+    def edited() -> None:
+        contact.edits("mail", name="Anna")
+        world.hears("mail", key)
+
+    world.meanwhile("mail", "reading", edited)
+    world.delivers("mail")
+
+    assert key in world.is_to_be_read("mail")
+
+
+def test_a_change_that_is_indexed_late_is_seen_by_a_later_pull() -> None:
+    """Row 13; F28, F30."""
+    mail = system(
+        "mail", "visible", incremental=True, pull_is_reading=False, search_lag_s=300.0, lag_s=200.0
+    )  # fmt: skip
+    world = World("crm", mail)
+    contact = world.person("mail", email="ann@example.org", name="Ann")
+    world.waits(400)
+    contact.syncs()
+
+    contact.edits("mail", name="Anna")
+    world.waits(100)
+    contact.syncs()
+    assert contact.everywhere("name") == {"Ann", "Anna"}
+    world.waits(200)
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Anna"}
+
+
+def test_a_save_that_comes_before_our_write_is_merged_and_never_covered() -> None:
+    """Row 14; F13, F25: one conflict for one foreign save."""
+    contact = linked("crm", "mail", name="Ann")
+
+    contact.edits("crm", name="Anna")
+    contact.world.meanwhile("mail", "writing", lambda: contact.edits("mail", name="Annie"))
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Annie"}
+    assert contact.conflicts() == [both("name", crm="Anna", mail="Annie", chosen="Annie")]
+    contact.is_at_rest()
+
+
+def test_a_save_of_another_field_before_our_write_is_no_conflict() -> None:
+    """Row 14: fields are merged each by itself."""
+    contact = linked("crm", "mail", name="Ann", city="Rome")
+
+    contact.edits("crm", name="Anna")
+    contact.world.meanwhile("mail", "writing", lambda: contact.edits("mail", city="Bonn"))
+    contact.syncs()
+
+    assert (contact.everywhere("name"), contact.everywhere("city")) == ({"Anna"}, {"Bonn"})
+    assert contact.reports() == []
+    contact.is_at_rest()
+
+
+def test_a_field_that_is_refused_waits_and_the_others_go_on() -> None:
+    """Row 15; F87, F91, F103: it is sent again only when it is another value."""
+    mail = system("mail", refuses=lambda field, value: "too long" if value == "Annabella" else None)
+    contact = linked("crm", mail, name="Ann", city="Rome")
+
+    contact.edits("crm", name="Annabella", city="Bonn")
+    contact.syncs()
+    contact.syncs()
+
+    assert contact.shows("name") == {"crm": "Annabella", "mail": "Ann"}
+    assert contact.everywhere("city") == {"Bonn"}
+    assert [(r.kind, r.field, r.state) for r in contact.reports()] == [("refused", "name", "open")]
+    assert [(row.system, row.kind, row.reason) for row in contact.world.quarantine()] == [
+        ("mail", "refused", "mail: too long")
+    ]
+    assert len(contact.world.sent("mail")) == 2
+
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    assert contact.reports(state="open") == []
+    assert contact.world.quarantine() == []
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("condition", ["enforced", "visible", "none"])
+def test_a_write_without_an_answer_that_never_landed_is_sent_again(condition: str) -> None:
+    """Row 16; F94."""
+    contact = linked("crm", system("mail", condition), name="Ann")
+
+    contact.loses_answer("mail", landed=False)
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Anna"}
+    assert (len(contact.world.sent("mail")), contact.reports()) == (2, [])
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize(
+    ("condition", "late_s"), [("enforced", 0.0), ("enforced", 60.0), ("none", 0.0), ("none", 60.0)]
+)
+def test_a_write_without_an_answer_that_landed_is_recognised(condition: str, late_s: float) -> None:
+    """Row 17; F09, F49: nobody's edit, and not written a second time."""
+    contact = linked("crm", system("mail", condition, late_s=late_s), name="Ann")
+
+    contact.loses_answer("mail")
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Anna"}
+    assert (len(contact.world.sent("mail")), contact.reports()) == (1, [])
+    assert [sib.n for sib in contact.register("name").sibs] == [2]
+    contact.world.waits(late_s + 1)
+    contact.syncs()
+    contact.is_at_rest()
+
+
+def test_a_write_that_lands_late_over_a_newer_edit_is_undone() -> None:
+    """Row 18; F25, F45: the newer edit is written back, and counts as no new one."""
+    contact = linked("crm", system("mail", "none", late_s=60.0), name="Ann")
+    contact.loses_answer("mail", late_s=30.0)
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+    contact.edits("mail", name="Annie")
+    contact.syncs()
+    dots = contact.register("name").ctx
+
+    contact.world.waits(30)
+    assert contact.shows("name") == {"crm": "Annie", "mail": "Anna"}
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Annie"}
+    assert contact.binding("mail").incarnation == 1
+    assert contact.register("name").ctx.items() <= dots.items()
+    contact.world.waits(61)
+    contact.syncs()
+    contact.is_at_rest()
+
+
+def test_an_edit_made_while_a_write_is_unknown_is_never_lost() -> None:
+    """Row 19: perhaps a conflict too many, never a silent loss."""
+    contact = linked("crm", system("mail", "none", late_s=60.0), name="Ann")
+    contact.loses_answer("mail", late_s=30.0)
+    contact.edits("crm", name="Anna")
+    contact.world.pulls("crm")
+    contact.world.delivers("mail")
+
+    contact.edits("mail", name="Annie")
+    contact.world.pulls("mail")
+
+    assert contact.siblings("name") == ["Anna", "Annie"]
+    contact.world.waits(100)
+    contact.syncs()
+    assert contact.everywhere("name") == {"Annie"}
+    assert contact.conflicts()[0] == both("name", crm="Anna", mail="Annie", chosen="Annie")
+    contact.is_at_rest()
+
+
+def test_a_crash_before_a_write_is_noted_leaves_it_owed() -> None:
+    """Row 21; F95."""
+    contact = linked("crm", system("mail", "none"), name="Ann")
+    contact.edits("crm", name="Anna")
+
+    contact.world.dies("mail", "reading")
+
+    assert (contact.owed(), contact.ghosts(), contact.world.sent("mail")) == ({"mail"}, 0, [])
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("moment", ["writing", "written"])
+@pytest.mark.parametrize("condition", ["enforced", "none"])
+def test_a_crash_around_a_write_is_an_unknown_outcome(condition: str, moment: str) -> None:
+    """Row 22; F95: the record is read before anything else is written to it."""
+    contact = linked("crm", system("mail", condition), name="Ann")
+    contact.edits("crm", name="Anna")
+
+    contact.world.dies("mail", moment)
+
+    assert contact.ghosts() == 1
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    assert contact.reports() == []
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("moment", ["writing", "written"])
+def test_a_crash_around_a_create_makes_no_second_record(moment: str) -> None:
+    """Row 23; F43, F49: it waits until the first one can land no more, and looks for it."""
+    world = World("crm", system("mail", "none", late_s=60.0, search_lag_s=30.0))
+    contact = world.person("crm", email="ann@example.org", name="Ann")
+
+    world.dies("mail", moment)
+    contact.syncs()
+    assert len(world.keys("mail")) == (1 if moment == "written" else 0)
+    world.waits(100)
+    contact.syncs()
+
+    assert len(world.keys("mail")) == 1
+    assert contact.everywhere("name") == {"Ann"}
+    world.waits(100)
+    contact.syncs()
+    contact.is_at_rest()
+
+
+def test_a_delete_by_somebody_who_had_not_seen_an_edit_is_held() -> None:
+    """Row 24; F17, F72, F73: nothing is destroyed and nothing comes back."""
+    contact = linked("crm", "mail", name="Ann")
+
+    contact.edits("mail", name="Anna")
+    contact.deletes("crm")
+    contact.syncs()
+
+    assert (contact.state(), contact.exists_in()) == ("held", {"mail"})
+    assert [(r.kind, r.state) for r in contact.reports()] == [("delete_vs_edit", "open")]
+    assert contact.world.writes() == 0
+
+
+@pytest.mark.parametrize("condition", ["enforced", "none"])
+def test_a_delete_that_had_seen_everything_reaches_every_system(condition: str) -> None:
+    """Row 25; F72, F76."""
+    contact = linked("crm", system("mail", condition), system("shop", condition), name="Ann")
+
+    contact.deletes("crm")
+    contact.syncs()
+
+    assert (contact.state(), contact.exists_in()) == ("dead", set())
+    assert [write.op for name in ("mail", "shop") for write in contact.world.sent(name)] == ["delete", "delete"]
+    assert contact.reports() == []
+
+
+def test_an_edit_made_while_a_delete_is_on_its_way_holds_it() -> None:
+    """Row 25: each delete has its precondition."""
+    contact = linked("crm", "mail", "shop", name="Ann")
+
+    contact.world.meanwhile("mail", "writing", lambda: contact.edits("mail", name="Anna"))
+    contact.deletes("crm")
+    contact.syncs()
+
+    assert contact.state() == "held"
+    assert "mail" in contact.exists_in()
+    assert [r.kind for r in contact.reports(state="open")] == ["delete_vs_edit"]
+
+
+def test_a_second_record_of_one_system_is_kept_out() -> None:
+    """Row 33; F02, F43, F51: a binding is one to one."""
+    contact = linked("crm", "mail", email="ann@example.org", name="Ann")
+
+    contact.world.creates("mail", email="Ann@Example.org", name="Another")
+    contact.syncs()
+
+    assert [(row.system, row.ext_id, row.kind) for row in contact.world.quarantine()] == [
+        ("mail", "mail-2", "duplicate")
+    ]
+    assert contact.everywhere("name") == {"Ann"}
+    assert contact.world.writes() == 0
+
+
+def test_blank_is_an_edit_and_absent_is_no_information() -> None:
+    """Row 37; F79, F80."""
+    contact = linked("crm", "mail", name="Ann", city="Rome")
+
+    contact.edits("crm", name="")
+    contact.world.desks["crm"].absent.add("city")
+    contact.syncs()
+
+    assert contact.everywhere("name") == {""}
+    assert contact.shows("city") == {"crm": "Rome", "mail": "Rome"}
+    assert [write.fields for write in contact.world.sent("mail")] == [{"name": None}]
+
+
+def test_a_time_that_cannot_be_true_does_not_win() -> None:
+    """Row 39; F16, F18, F32, F111: it is clamped to the two readings that enclose the edit."""
+    contact = linked(system("crm", edited_at=True), system("mail", edited_at=True), name="Ann")
+
+    contact.edits("crm", at=+86_400.0, name="from the future")
+    contact.world.pulls("crm")
+    contact.edits("mail", name="a second later")
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"a second later"}
+
+
+def test_a_slow_clock_does_not_lose_an_edit_that_came_after_the_other_one() -> None:
+    """Row 39; F111: the window of the earlier edit ends before that of the later one begins."""
+    contact = linked(system("crm", edited_at=True), system("mail", edited_at=True), name="Ann")
+
+    contact.edits("crm", name="earlier")
+    contact.world.pulls("crm")
+    contact.world.waits(60)
+    contact.world.pulls("mail")
+    contact.edits("mail", at=-86_400.0, name="later")
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"later"}
+
+
+@pytest.mark.parametrize("lost", [4, 20])
+def test_a_source_that_lost_many_records_deletes_nothing(lost: int) -> None:
+    """Row 41; F75, F104: neither one that lost a fifth nor one that is empty."""
+    world = World(system("crm", guards={WriteClass.DELETE: 0.1}, at_least=3), "mail")
+    people = [world.linked(name="Ann") for _ in range(20)]
+
+    for person in people[:lost]:
+        person.deletes("crm")
+    world.syncs()
+
+    assert {person.state() for person in people} == {"live"}
+    assert len(world.keys("mail")) == 20
+    assert [(held.write_class, held.count, held.of) for held in world.guards()] == [("delete", lost, 20)]
+
+
+def test_an_opt_out_wins_over_a_concurrent_opt_in() -> None:
+    """Row 42; F57, F68: everywhere, first, and reported."""
+    contact = linked("crm", "mail", "prefs", sms_opt_in="unknown")
+
+    contact.edits("crm", sms_opt_in="out")
+    contact.edits("prefs", sms_opt_in="in")
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    assert contact.conflicts() == [both("sms_opt_in", crm="out", prefs="in", chosen="out")]
+    contact.is_at_rest()
+
+
+def test_an_opt_in_of_somebody_who_saw_the_opt_out_counts_where_it_may_be_collected() -> None:
+    """Row 43; F59, F66: held for systems that cannot refuse a stale write."""
+    contact = linked("crm", "prefs", system("mail", "none"), sms_opt_in="out")
+
+    contact.edits("prefs", sms_opt_in="in")
+    contact.syncs()
+
+    assert contact.shows("sms_opt_in") == {"crm": "in", "prefs": "in", "mail": "out"}
+    assert [(r.kind, r.field, r.state) for r in contact.reports()] == [("opt_in_held", "sms_opt_in", "open")]
+
+
+def test_an_opt_in_from_elsewhere_is_written_back() -> None:
+    """Row 44; F59, F60, F64, F68."""
+    contact = linked("crm", "mail", sms_opt_in="unknown")
+    contact.edits("crm", sms_opt_in="out")
+    contact.syncs()
+
+    contact.edits("mail", sms_opt_in="in")
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    assert contact.reports() == [overruled("sms_opt_in", crm="out", mail="in", chosen="out")]
+    contact.is_at_rest()
+
+
+def test_an_opt_out_that_equals_one_we_tried_to_write_counts_as_the_persons_own() -> None:
+    """Row 45: it stands, although whoever opted in elsewhere had seen the first one."""
+    contact = linked("crm", "prefs", system("mail", "none", late_s=60.0), sms_opt_in="in")
+    world = contact.world
+    contact.loses_answer("mail", landed=False)
+    contact.edits("crm", sms_opt_in="out")
+    world.pulls("crm")
+    world.delivers("mail")
+    world.delivers("prefs")
+    contact.edits("prefs", sms_opt_in="in")
+    world.pulls("prefs")
+
+    contact.edits("mail", sms_opt_in="out")
+    world.waits(100)
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+
+
+@pytest.mark.parametrize(
+    ("error", "after_s"), [(Throttled("wait", 30.0), 30.0), (Transient("try again"), 1.0)]
+)  # fmt: skip
+def test_a_call_that_was_refused_before_any_effect_waits_and_is_no_unknown_outcome(
+    error: Transient, after_s: float
+) -> None:
+    """Row 46; F92, F94, F99: no reading and no ghost, only a later time."""
+    contact = linked("crm", "mail", name="Ann")
+    contact.edits("crm", name="Anna")
+    contact.world.pulls("crm")
+    contact.world.desks["mail"].script.failures.append(error)
+    with pytest.raises(Transient):
+        contact.world.delivers("mail")
+
+    assert (contact.ghosts(), contact.owed()) == (0, {"mail"})
+    contact.world.waits(after_s - 0.1)
+    contact.world.delivers("mail")
+    assert contact.shows("name")["mail"] == "Ann"
+    contact.world.waits(1.0)
+    contact.world.delivers("mail")
+    assert contact.everywhere("name") == {"Anna"}
+    assert contact.reports() == []
