@@ -32,7 +32,7 @@ from datasyncd.adapters.contract import (
     Write,
     Written,
 )
-from datasyncd.adapters.errors import AdapterError
+from datasyncd.adapters.errors import AdapterError, Unsupported
 
 from .desk import one, pages, records
 from .stage import MARKED, NUMBERS, PEOPLE, TEXTS, Stage, person
@@ -86,7 +86,9 @@ class AdapterConformance:
         await stage.insert({key: person(stage, key, changed=5) for key in "abc"})
         async with opened(stage, MARKED) as adapter:
             if not adapter.capabilities("people").incremental:
-                pytest.skip("it has no incremental pull")
+                # Not promised: then every pull is a complete one.
+                assert (await pages(adapter, "people"))[-1].complete
+                return
             cursor = (await pages(adapter, "people"))[-1].cursor
         assert cursor is not None
         await stage.update("a", {"name": "later at the same moment"})
@@ -172,7 +174,11 @@ class AdapterConformance:
         await stage.insert({key: person(stage, key) for key in "abc"})
         async with opened(stage) as adapter:
             if adapter.capabilities("people").condition is not Condition.ENFORCED:
-                pytest.skip("it does not enforce the expected version")
+                # Not promised: then an expected version that is right stops nothing.
+                version = (await one(adapter, "people", "a")).version
+                done = await adapter.push("people", [Write("update", "a", {"name": "ours"}, version)])
+                assert isinstance(done[0], Written)
+                return
             old = {key: (await one(adapter, "people", key)).version for key in "abc"}
             await stage.update("a", {"name": "theirs"})
             await stage.update("b", {"email": "theirs"})
@@ -258,7 +264,9 @@ class AdapterConformance:
 
     async def test_11_numbers_and_null_survive(self, stage: Stage) -> None:
         if stage.text_only:
-            pytest.skip("it has texts alone")
+            # Numbers are texts there, whatever they were.
+            await self._survive(stage, "name", ["0", "-1", "9223372036854775807", "0.10"])
+            return
         await self._survive(stage, "amount", NUMBERS)
 
     async def test_12_closing_frees_everything_at_any_moment(self, stage: Stage) -> None:
@@ -275,15 +283,18 @@ class AdapterConformance:
                 await adapter.aclose()
 
         with anyio.move_on_after(2):  # what ends in threads of the system's own takes a moment
-            while (open_files(), threads()) != before:  # noqa: ASYNC110
+            while open_files() != before[0] or not threads() <= before[1]:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
-        assert (open_files(), threads()) == before
+        assert open_files() == before[0]
+        assert threads() <= before[1]
 
     async def test_13_a_change_is_hinted(self, stage: Stage) -> None:
         await stage.insert({"a": person(stage, "a")})
         async with opened(stage) as adapter:
             if not adapter.capabilities("people").watches:
-                pytest.skip("it tells of no changes")
+                with pytest.raises(Unsupported):
+                    await anext(aiter(adapter.watch("people")))
+                return
             told = anyio.Event()
 
             async def listen() -> None:
