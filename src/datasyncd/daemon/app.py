@@ -19,6 +19,7 @@ from datasyncd import __version__
 from datasyncd.adapters.errors import AdapterError
 
 from .answers import facts, handlers
+from .check import refuse_inconsistent
 from .config.load import Config, load
 from .config.problems import ConfigInvalid
 from .control.server import Server
@@ -207,6 +208,7 @@ class App:
 async def run(path: Path, started: Started | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT. Raises `ConfigInvalid` for the first config only."""
     config = load(path)
+    await refuse_inconsistent(config)
     while True:
         async with Engine.open(config, f"run {__version__}") as engine:
             app = App(engine, started)
@@ -226,7 +228,9 @@ async def _until_signal(app: App, path: Path) -> Config | None:
                 if number == signal.SIGHUP:
                     notify("RELOADING=1")
                     try:
-                        following.append(load(path))
+                        new = load(path)
+                        await refuse_inconsistent(new)
+                        following.append(new)
                     except ConfigInvalid as invalid:
                         log.error("reload_refused", problems=[str(problem) for problem in invalid.problems])
                         notify("READY=1\nSTATUS=the new config is not valid; the old one goes on")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
+from apscheduler.triggers.cron import CronTrigger
 
 from datasyncd.adapters.contract import Capabilities, Condition, Moment
 from datasyncd.adapters.contract import Context as AdapterContext
@@ -18,7 +19,7 @@ from datasyncd.adapters.translate import Translation
 from .config.compile import mapped_fields, objects_of
 from .config.consistency import consistency
 from .config.load import Config
-from .config.problems import Problem
+from .config.problems import ConfigInvalid, Problem
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,37 @@ def of_problems(problems: Iterable[Problem]) -> list[Finding]:
     ]
 
 
+async def refuse_inconsistent(config: Config) -> None:
+    """Raises `ConfigInvalid` for a config that must not run, by what its systems promise. Asks no system."""
+    promised: dict[tuple[str, str], Capabilities] = {}
+    for system, declared in config.systems.items():
+        adapter = declared.adapter.open(_context(config, system), declared.options)
+        for entity, link in config.links.get(system, {}).items():
+            promised[system, entity] = adapter.capabilities(link.object)
+        await adapter.aclose()
+    problems = [*consistency(config, promised), *_schedules(config)]
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise ConfigInvalid(errors)
+
+
+def _schedules(config: Config) -> list[Problem]:
+    findings = config.findings()
+    for system, links in config.links.items():
+        for entity, link in links.items():
+            if link.cron is not None:
+                try:
+                    CronTrigger.from_crontab(link.cron)
+                except ValueError as error:
+                    findings.error(("links", system, entity, "cron"), f"five fields of cron expected: {error}")
+    return findings.in_order()
+
+
+def _context(config: Config, system: str) -> AdapterContext:
+    """For looking alone: nothing that is read with it is ever taken in."""
+    return AdapterContext(system, config.base, lambda: Moment(0, 0), objects_of(config, system))
+
+
 async def check(config: Config) -> list[Finding]:
     """All that stands between a config and its systems."""
     numbers = {
@@ -59,8 +91,7 @@ async def check(config: Config) -> list[Finding]:
     findings: list[Finding] = []
     promised: dict[tuple[str, str], Capabilities] = {}
     for system, declared in config.systems.items():
-        context = AdapterContext(system, config.base, lambda: Moment(0, 0), objects_of(config, system))
-        adapter = declared.adapter.open(context, declared.options)
+        adapter = declared.adapter.open(_context(config, system), declared.options)
         try:
             for entity, link in config.links.get(system, {}).items():
                 place = f"links.{system}.{entity}"
@@ -82,7 +113,7 @@ async def check(config: Config) -> list[Finding]:
                 ]
         finally:
             await adapter.aclose()
-    return [*of_problems(consistency(config, promised)), *findings]
+    return [*of_problems([*consistency(config, promised), *_schedules(config)]), *findings]
 
 
 def _promise(system: str, place: str, capabilities: Capabilities) -> list[Finding]:

@@ -21,6 +21,8 @@ from .engine import Engine
 from .link import Counts, Link
 from .puller import pull, read_dirty
 from .pusher import Delivery
+from .review import quarantine
+from .review.terms import Terms
 
 Progress = Callable[[str, int, int], None]
 """Called with a link's name, and the records read and written since the last call."""
@@ -98,7 +100,8 @@ async def sync(
             await anyio.sleep(min(waits, LONGEST_WAIT_S))
     for key, error in engine.detached.items():
         result.failed[".".join(key)] = str(error)
-    await engine.store.transact(lambda tx: _needs_a_person(tx, result))
+    terms = Terms.of(engine.config, engine.rules, engine.store.fingerprints)
+    await engine.store.transact(lambda tx: _needs_a_person(tx, terms, result))
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
@@ -151,9 +154,9 @@ def _open_work(tx: Tx, engine: Engine, failed: dict[str, str]) -> float | None:
     return soonest
 
 
-def _needs_a_person(tx: Tx, result: SyncResult) -> None:
+def _needs_a_person(tx: Tx, terms: Terms, result: SyncResult) -> None:
     result.conflicts = sum(n for (_kind, state), n in tx.records.report_counts().items() if state == "open")
-    result.quarantined = sum(tx.records.quarantine_counts().values())
+    result.quarantined = sum(quarantine.waiting(tx, terms).values())
     result.held = len(tx.guards.all())
 
 

@@ -13,6 +13,9 @@ from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.observe import Reading
 from datasyncd.reconcile.rules import EntityRule, FieldNumber, LinkRule, Value
 
+LONGEST_RAW = 500
+"""Characters of an unreadable value that quarantine keeps."""
+
 
 class Link:
     """Rules, translation and adapter of one link, and what this process knows of its pulls."""
@@ -59,7 +62,8 @@ class Link:
         """A record in canonical values."""
         read = self.translation.reading(record)
         invalid = {
-            number: (fp(["invalid", row_digest([raw])]), reason) for number, (raw, reason) in read.invalid.items()
+            number: (fp(["invalid", row_digest([raw])]), reason, _shown(raw))
+            for number, (raw, reason) in read.invalid.items()
         }
         return Reading(
             record.key, read.values, digest, began.seq, began.at, arrived_at, read.edited_at, record.version,
@@ -69,6 +73,14 @@ class Link:
     def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, Native], dict[FieldNumber, str]]:
         """Native fields, and the reason for each value that the system cannot hold."""
         return self.translation.native(values)
+
+
+def _shown(raw: Native) -> str:
+    """A raw value as a person is shown it, cut to a bounded length."""
+    if isinstance(raw, int) and raw.bit_length() > 1_000:
+        return "(an integer of more than 300 digits)"
+    text = raw if isinstance(raw, str) else repr(raw)
+    return text[:LONGEST_RAW].encode("utf-8", "backslashreplace").decode()
 
 
 class Counts(msgspec.Struct):

@@ -66,7 +66,7 @@ async def pull(link: Link, store: Store, begin: Callable[[], Moment], progress: 
     if since is not None:
         pulled.complete = False
     await _conclude(link, store, begin, pulled)
-    if position != cursor.position:
+    if position != cursor.position or not cursor.last_success_at or pulled.counts.changed:
         began, complete = pulled.began.at, pulled.complete
         await store.transact(
             lambda tx: tx.readings.move(link.system, link.object, position, began if complete else 0, began)

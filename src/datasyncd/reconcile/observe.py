@@ -40,8 +40,8 @@ class Reading(msgspec.Struct, gc=False):
     arrived_at: int
     edited_at: int | None = None
     version: object = None
-    invalid: dict[FieldNumber, tuple[bytes, str]] = {}
-    """Present and untranslatable: fingerprint of the raw value, and the reason."""
+    invalid: dict[FieldNumber, tuple[bytes, str, str]] = {}
+    """Present and untranslatable: fingerprint of the raw value, the reason, and the raw value for a person to see."""
     by_id: bool = False
     stale: bool = False
     """It may show an older state: it neither ends a ghost nor acknowledges."""
@@ -104,8 +104,8 @@ class Observer:
                         self._acknowledge(number, shadow)
                     continue
                 self._field(number, value, shadow)
-        for number, (raw, reason) in reading.invalid.items():
-            self.invalid(number, raw, reason)
+        for number, (digest, reason, raw) in reading.invalid.items():
+            self.invalid(number, digest, reason, raw)
         self.absorb()
         if self.ghosts:
             self._end_ghosts()
@@ -373,14 +373,14 @@ class Observer:
 
     # Invalid values, mapping changes
 
-    def invalid(self, number: FieldNumber, raw: bytes, reason: str) -> None:
+    def invalid(self, number: FieldNumber, digest: bytes, reason: str, raw: str) -> None:
         """Present and untranslatable: known to be there, no edit, nothing written until the raw value changes."""
         binding = self.binding
         shadow = binding.body.shadow.get(number)
-        if shadow is not None and shadow.fp == raw and number in binding.body.blocked:
+        if shadow is not None and shadow.fp == digest and number in binding.body.blocked:
             return
         context = self.cluster.context_of(binding, number)
-        self._shade(number, raw, context, shadow.val if shadow is not None else None)
+        self._shade(number, digest, context, shadow.val if shadow is not None else None)
         binding.body.blocked = {**binding.body.blocked, number: dict(UNREADABLE)}
         self.effects.quarantined.append(
             Quarantined(
@@ -445,6 +445,7 @@ class Observer:
         reading, link = self.reading, self.link
         if not (reading.by_id or link.pull_is_reading) or reading.stale:
             return
+        absent = self.absent
         for ghost in self.ghosts:
             newer = (
                 link.condition == "enforced"
@@ -454,7 +455,7 @@ class Observer:
                 and reading.version > ghost.base_version
             )
             late = reading.began_at > ghost.gave_up_at + link.late_us
-            if newer or (late and all(number in reading.values for number in ghost.body.fields)):
+            if newer or (late and ghost.body.fields.keys().isdisjoint(absent)):
                 self.cluster.end(ghost)
                 self.cluster.rescan = True
 
@@ -538,8 +539,8 @@ def found(
         effects.acts.append(Act(cluster.id, number, dot, value, binding.system, "record", None, ts))
     effects.journal.append(Entry(cluster.id, "found", binding.system, binding.id, effects.cause, rows))
     observer = Observer(cluster, binding, reading, entity, fp, effects)
-    for number, (raw, reason) in reading.invalid.items():
-        observer.invalid(number, raw, reason)
+    for number, (digest, reason, raw) in reading.invalid.items():
+        observer.invalid(number, digest, reason, raw)
     observer.absorb()
 
 

@@ -134,7 +134,8 @@ class Clusters:
             f" WHERE cluster_id {_IN} AND state = 'open' ORDER BY digest",
             (wanted,),
         ):
-            out[row[0]].reports[row[1]] = (row[2], row[3], row[4])
+            if row[0] in out:
+                out[row[0]].reports[row[1]] = (row[2], row[3], row[4])
         for cluster in out.values():
             cluster.was_due = dict(cluster.outbox)
         return out

@@ -35,8 +35,12 @@ def run(config: Path | None, as_json: bool) -> None:
         anyio.run(app.run, find(config))
     except ConfigInvalid as invalid:
         stop_for_config(invalid.problems)
-    except (StateLocked, AlreadyServed) as error:
+    except StateLocked as error:
         stop(str(error), TRY_AGAIN)
+    except ExceptionGroup as several:
+        if several.subgroup(AlreadyServed) is None:
+            raise
+        stop("another daemon answers at the control socket of this state", TRY_AGAIN)
     except (StateNewer, DamagedState) as error:
         stop(str(error), UNAVAILABLE)
 
@@ -73,6 +77,8 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
     from datasyncd.state.database import StateLocked, StateNewer
 
     from .. import cycle
+    from ..check import refuse_inconsistent
+    from ..config.problems import ConfigInvalid
     from ..engine import Engine
     from .progress import progress
 
@@ -82,12 +88,15 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
         stop(f'no link "{link}"; there are: {", ".join(names)}', USAGE)
 
     async def work() -> cycle.SyncResult:
+        await refuse_inconsistent(settings)
         with progress() as note:
             async with Engine.open(settings, "sync") as engine:
                 return await cycle.sync(engine, link=link, full=full, progress=note)
 
     try:
         result = anyio.run(work)
+    except ConfigInvalid as invalid:
+        stop_for_config(invalid.problems)
     except StateLocked as error:
         stop(str(error), TRY_AGAIN)
     except (StateNewer, DamagedState) as error:
