@@ -33,7 +33,7 @@ class JsonlSheet(Sheet):
 
     def columns(self) -> tuple[Column, ...]:
         names = dict.fromkeys((*self._names, *self.spec.columns))
-        return tuple(Column(name=name, kind="any") for name in names)
+        return tuple(Column(name=name, kind="json") for name in names)
 
     def record(self, key: Key) -> Record:
         found = decoded(self._pieces[self.rows[key]])

@@ -93,9 +93,9 @@ def _elements(raw: Iterable[Any], limit: int) -> Value:
 
 def set_form(options: FieldTypeOptions, kind: Kind) -> Form | None:
     separator = _separator(options)
-    if kind in ("list", "json"):
+    if kind == "list" or (kind == "json" and options.separator is None):
         return Form(_as_list)
-    if kind not in ("text", "bytes", "any"):
+    if kind not in ("text", "bytes", "json", "any"):
         return None
     if separator == JSON_ARRAY:
         return Form(_encoded(_as_json, kind))
