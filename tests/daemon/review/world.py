@@ -138,7 +138,7 @@ class World:
         else:
             cluster = tx.clusters.load([known])[known]
             binding = next(b for b in cluster.bindings if b.system == system and b.ext_id == ext_id)
-        invalid = {n: (b"raw", "a phone number expected") for n, v in canonical.items() if v == "?"}
+        invalid = {n: (b"raw", "a phone number expected", "call me") for n, v in canonical.items() if v == "?"}
         valid = {n: v for n, v in canonical.items() if n not in invalid}
         if known is None:
             valid = {**{n: None for n in self.numbers.values() if n not in invalid}, **valid}

@@ -11,7 +11,7 @@ from watchfiles import Change, awatch
 
 from datasyncd.adapters.errors import Unreachable
 
-STEP_MS = 20
+STEP_MS = 50
 """How often the watcher looks at what the kernel has told it; a change is passed on after one quiet step."""
 
 LOOK_MS = 5_000
