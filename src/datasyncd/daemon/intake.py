@@ -181,6 +181,8 @@ class Intake:
         return [out[number] for number in sorted(out)]
 
     def _decide(self, reading: Reading, keys: Sequence[MatchKey], match: Match, quarantined: bytes | None) -> None:
+        if quarantined is not None and match.verdict is not Verdict.WAIT and self._is_ours_for_good(reading.ext_id):
+            match = Match(Verdict.FOUND)
         if match.verdict is Verdict.BIND:
             assert match.cluster is not None
             self._bind(match.cluster, reading, ours=match.ours)
@@ -204,6 +206,14 @@ class Intake:
         generation = self._hinted_before(reading.ext_id)
         if generation is not None and match.verdict is not Verdict.WAIT:
             self._read.append((reading.ext_id, generation))
+
+    def _is_ours_for_good(self, ext_id: str) -> bool:
+        """Kept out as a record that a create of ours made: no key that came later says whose it is."""
+        rows = self.tx.records.quarantined(self.link.system, self.link.object)
+        return any(
+            row.ext_id == ext_id and row.field is None and (row.kind == Verdict.ORPHAN or row.reason == _OURS)
+            for row in rows
+        )
 
     def _found(self, reading: Reading, keys: Sequence[MatchKey]) -> None:
         """A record that nobody has: a new cluster."""
@@ -262,8 +272,8 @@ class Intake:
         cluster = match.cluster.id if match.cluster is not None else 0
         self.effects.quarantined.append(
             Quarantined(
-                link.system, link.object, reading.ext_id, None, match.verdict, _REASONS[match.verdict],
-                reading.digest, list(keys), cluster,
+                link.system, link.object, reading.ext_id, None, match.verdict,
+                _OURS if match.ours else _REASONS[match.verdict], reading.digest, list(keys), cluster,
             )
         )  # fmt: skip
 
@@ -306,6 +316,7 @@ def _named_by_each(attempts: Sequence[Attempt], ext_id: str, link: Link) -> list
     return sorted(named)
 
 
+_OURS = "creates of ours for several clusters were sent with its key, and one of them made it"
 _REASONS = {
     Verdict.DUPLICATE: "another record of this system belongs to the same cluster",
     Verdict.AMBIGUOUS: "it matches several clusters, or one that a person told apart",

@@ -206,6 +206,8 @@ def _settle_pull(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> None:
     if changed:
         tx.clusters.save(changed, tx.stamp)
         tx.records.write(effects, tx.run)
+        tx.outbox.postpone(link.system, [cluster.id for cluster in changed], tx.at)
+        pulled.counts.changed += len(changed)
 
 
 async def _read_missing(

@@ -187,14 +187,16 @@ class Delivery:
         return batch
 
     def _wait_until(self, planned: Plan, at: int) -> int:
-        """A create of unknown outcome is looked for once it can land no more; anything else soon."""
-        rule = self.link.rule
-        unknown = [
-            attempt.gave_up_at + rule.late_us + rule.search_lag_us
-            for attempt in planned.cluster.attempts
-            if planned.op == "create" and attempt.system == rule.system and attempt.gave_up_at
-        ]
-        return max(at + WAIT, *unknown)
+        """What waits for writes of unknown outcome is due when they can land no more; anything else soon."""
+        rule, cluster = self.link.rule, planned.cluster
+        gave_up = [a.gave_up_at for a in cluster.attempts if a.system == rule.system and a.gave_up_at]
+        if not gave_up or cluster.open_attempt(rule.system) is not None:
+            return at + WAIT
+        if planned.op != "create":
+            return max(at + WAIT, min(gave_up) + rule.late_us)
+        over = max(gave_up) + rule.late_us + rule.search_lag_us
+        # The pull that ends it makes the row due at once.
+        return over if over > at else at + BACK_OFF[-1]
 
     def _plan_one(self, cluster: Cluster, *, fresh: bool = False, searched: bool = False) -> Plan | None:
         link = self.link

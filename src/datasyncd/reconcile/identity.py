@@ -137,7 +137,7 @@ def _ours(cluster: Cluster, ext_id: str, keys: Sequence[MatchKey], system: str) 
 def _of_own_create(own: Sequence[Cluster], link: LinkRule) -> Match:
     """A record that one of our creates made is never a cluster of its own."""
     if len(own) > 1:
-        return Match(Verdict.AMBIGUOUS, own[0])
+        return Match(Verdict.AMBIGUOUS, own[0], ours=True)
     cluster = own[0]
     if any(a.system == link.system and a.status == AttemptStatus.OPEN for a in cluster.attempts):
         return Match(Verdict.WAIT, cluster)
