@@ -131,9 +131,13 @@ class Table(MemorySystem):
             plan.capabilities, stored_form=plan.stored_form, refuses=plan.refuses, lag_s=lambda: plan.lag_s
         )
         self.key = plan.key
+        self.blank: dict[str, Native] = {}
+        """A new record has every field."""
 
     def land(self, object: str, write: Write, versioned: Versioned, image: Image | None = None) -> Outcome:
         """A write that changes the key is a rename."""
+        if write.op == "create":
+            write = msgspec.structs.replace(write, fields={**self.blank, **write.fields})
         renamed = write.fields.get(self.key)
         if write.op != "update" or renamed is None or renamed == write.key:
             return super().land(object, write, versioned, image)

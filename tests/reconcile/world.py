@@ -167,6 +167,7 @@ class World:
     def _open(self) -> None:
         for rank, (name, plan) in enumerate(self.plans.items()):
             mapped = [field for field in FIELDS if not plan.only or field in plan.only]
+            self.tables[name].blank = dict.fromkeys(mapped)
             spec = ObjectSpec(OBJECT, plan.key, tuple(mapped), "edited" if plan.edited_at else None)
             script = self.desks[name].script if name in self.desks else Script()
             context = Context(name, Path(), self.begin, {OBJECT: spec})
@@ -390,8 +391,7 @@ class World:
         """Somebody makes a record; its key."""
         self.waits(1)
         plan = self.plans[name]
-        blank = {field: None for field in FIELDS if not plan.only or field in plan.only}
-        made = {**blank, **self.native(name, fields), **self._edited(at)}
+        made = {**self.tables[name].blank, **self.native(name, fields), **self._edited(at)}
         if key is None and plan.key in FIELDS:
             key = str(fields[plan.key])
         key = key or f"{name}-{len(self.tables[name].histories(OBJECT)) + 1}"

@@ -149,6 +149,9 @@ def _take_image(
             binding.digest = b""
 
 
+_OVER_WHEN_WRITTEN = frozenset({ReportKind.REFUSED, ReportKind.CLASH, ReportKind.OPT_IN_HELD})
+
+
 def close_refusals(
     cluster: Cluster, numbers: Container[FieldNumber], record: bool, link: LinkRule, effects: Effects
 ) -> None:
@@ -158,7 +161,7 @@ def close_refusals(
         cluster.body.stopped = {s: at for s, at in cluster.body.stopped.items() if s != link.system}
         cluster.changed = True
     for digest, (kind, field, system) in cluster.reports.items():
-        if system == link.system and kind in (ReportKind.REFUSED, ReportKind.CLASH):
+        if system == link.system and kind in _OVER_WHEN_WRITTEN:
             if field in numbers or (field is None and record):
                 effects.closed.append(digest)
 

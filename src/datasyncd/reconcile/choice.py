@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cluster import Cluster, ClusterState
 from .deletion import write
 from .effects import Effects, Entry
-from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, Value
+from .rules import CONSENT_OUT, EntityRule, FieldNumber, Value
 
 
 class Refused(ValueError):
@@ -18,7 +18,8 @@ def choose(cluster: Cluster, number: FieldNumber, value: Value, entity: EntityRu
     reg = cluster.regs.get(number)
     if cluster.state == ClusterState.DEAD:
         raise Refused("the record is deleted everywhere")
-    if rule.consent and value == CONSENT_IN and reg is not None and any(sib.val == CONSENT_OUT for sib in reg.sibs):
+    known = {sib.val for sib in reg.sibs} if reg is not None else set()
+    if rule.consent and value != CONSENT_OUT and (CONSENT_OUT in known or value not in {*known, None}):
         raise Refused(
             f"{rule.name}: a choice never raises a consent; the person must opt in again at "
             + (" or ".join(rule.authorised) or "a system that the config names as authorised")

@@ -188,7 +188,7 @@ def _opt_in_held(
         return False
     if link.opt_in is OptIn.WRITE:
         return False
-    return link.opt_in is OptIn.STRICT or shown != fp.blank
+    return link.opt_in is OptIn.STRICT or shown != fp.blank or rule.number in binding.body.absent
 
 
 def _opt_in_sent(cluster: Cluster, link: LinkRule, binding: Binding, rule: FieldRule, choice: Choice) -> bool:

@@ -93,6 +93,8 @@ class Observer:
         body = binding.body
         shadows = body.shadow
         quiet = not self.ghosts and not body.blocked
+        if self.ghosts and self.link.condition == "none":
+            self._unknown_opt_ins()
         rebase = bool(binding.mapping) and binding.mapping != self.link.mapping_digest
         if rebase and binding.digest == reading.digest:
             self._rebase()
@@ -422,6 +424,7 @@ class Observer:
         if binding.suspect_since:
             binding.suspect_since = 0
             binding.suspected = True
+            self.cluster.rescan = True
         absent = self.absent
         if not absent or absent == binding.body.absent:
             if binding.digest != reading.digest or binding.version != reading.version:
@@ -434,11 +437,21 @@ class Observer:
         if binding.body.absent != absent:
             binding.body.absent = absent
             binding.changed = True
+            self.cluster.rescan = True
         if binding.mapping != self.link.mapping_digest:
             binding.mapping = self.link.mapping_digest
             binding.changed = True
         if binding.changed:
             binding.last_read_at = max(binding.last_read_at, reading.began_at)
+
+    def _unknown_opt_ins(self) -> None:
+        """An opt-in whose outcome nobody knows may have covered an opt-out that nobody will ever see."""
+        given = self.fp(CONSENT_IN)
+        reported = {field for kind, field, _ in self.cluster.reports.values() if kind == ReportKind.POSSIBLE_OVERWRITE}
+        sent = {number for ghost in self.ghosts for number, field in ghost.body.fields.items() if field[0] == given}
+        for number in sorted((sent & self.entity.consents) - reported):
+            text = f"{self.link.system} did not answer to an opt-in; it may have covered an opt-out"
+            self._report(ReportKind.POSSIBLE_OVERWRITE, number, ReportState.OPEN, text)
 
     def _end_ghosts(self) -> None:
         """A reading that began when none of our writes can land any more says how they all ended."""
