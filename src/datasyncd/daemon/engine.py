@@ -91,10 +91,10 @@ class Engine:
         names = [(entity, field) for entity, known in config.entities.items() for field in known.fields]
 
         def step(tx: Tx) -> dict[tuple[str, str], FieldNumber]:
-            tx.start_run(command, digest)
             recover(tx)
             return {name: tx.field_number(*name) for name in names}
 
+        self.store.announce(command, digest)
         self._numbers = await self.store.transact(step)
         self._open_adapters()
         promised = {

@@ -26,9 +26,10 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
         close_if_empty(cluster, entity, fp, effects)
     for number in sorted(cluster.touched):
         reg = cluster.regs.get(number)
-        if reg is None:
+        rule = entity.fields.get(number)
+        if reg is None or rule is None:
+            # Nothing is known of it, or the config no longer has the field.
             continue
-        rule = entity.fields[number]
         if number in cluster.edited:
             _hold(cluster, reg, rule)
             _report_conflict(cluster, reg, rule, entity, fp, effects)

@@ -18,7 +18,7 @@ from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.fingerprint import Fingerprinter
 
 from .database import StateLocked, connect, lock
-from .transaction import Tx
+from .transaction import Begun, Tx
 
 T = TypeVar("T")
 
@@ -38,6 +38,10 @@ class Store(Protocol):
     @property
     def fingerprints(self) -> Fingerprinter: ...
 
+    def announce(self, command: str, config_digest: bytes) -> None:
+        """Say who works from now on: every change names its run."""
+        ...
+
     async def transact(self, step: Callable[[Tx], T]) -> T:
         """Run a step in one transaction. On crash, error or cancel: all of it or nothing."""
         ...
@@ -54,6 +58,7 @@ class Journaled:
         self.sequence = self._number(SEQUENCE)
         self.clock = self._number(CLOCK)
         self.run = 0
+        self._announced: tuple[str, bytes] | None = None
         self._kept: dict[int, Cluster] = {}
         self._number_key = "UPDATE meta SET value = ? WHERE name = ?"
         secret = db.execute("SELECT value FROM meta WHERE name = ?", (SECRET,)).fetchone()
@@ -66,11 +71,16 @@ class Journaled:
     def run_step(self, step: Callable[[Tx], T]) -> T:
         """One transaction, in the calling thread."""
         db = self._db
-        tx = Tx(db, self.sequence, self._now(), self.run, self._kept)
+        begin = self.sequence
+        if self._announced is not None:
+            begin = self.run = begin + 1  # the number of the run, taken only if this step writes anything
+        tx = Tx(db, begin, self._now(), self.run, self._kept)
         db.execute("BEGIN")
         try:
             result = step(tx)
-            if tx.sequence != self.sequence:
+            if tx.sequence != begin:
+                if self._announced is not None:
+                    db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (self.run, tx.at, *self._announced))
                 db.execute(self._number_key, (tx.sequence, SEQUENCE))
                 db.execute(self._number_key, (tx.at, CLOCK))
             db.execute("COMMIT")
@@ -79,9 +89,14 @@ class Journaled:
                 db.execute("ROLLBACK")
             self._kept.clear()
             raise
-        self.sequence = tx.sequence
-        self.run = tx.run
+        if tx.sequence != begin:
+            self.sequence = tx.sequence
+            self._announced = None
         return result
+
+    def announce(self, command: str, config_digest: bytes) -> None:
+        """Who works from now on. It is noted with the first thing that is written, which names it."""
+        self._announced = (command, config_digest)
 
 
 class _Writer(aiosqlite.Connection):
@@ -127,6 +142,9 @@ class SqliteStore:
     def fingerprints(self) -> Fingerprinter:
         return self._steps.fingerprints
 
+    def announce(self, command: str, config_digest: bytes) -> None:
+        self._steps.announce(command, config_digest)
+
     async def transact(self, step: Callable[[Tx], T]) -> T:
         return await self._writer.run(lambda _db: self._steps.run_step(step))
 
@@ -148,6 +166,9 @@ class InlineStore:
     @property
     def fingerprints(self) -> Fingerprinter:
         return self._steps.fingerprints
+
+    def announce(self, command: str, config_digest: bytes) -> None:
+        self._steps.announce(command, config_digest)
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
         return self._steps.run_step(step)

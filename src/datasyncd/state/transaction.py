@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TypeAlias
 
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import Effects
@@ -12,6 +13,9 @@ from .guards import Guards
 from .outbox import Outbox
 from .readings import Readings
 from .records import Records
+
+Begun: TypeAlias = tuple[int, int, str, bytes]
+"""A run: its number, when it began, the command, the digest of its config."""
 
 
 class Tx:
@@ -25,6 +29,8 @@ class Tx:
         self.at = at
         """Microseconds: the time of this transaction."""
         self.run = run
+        self.begun: Begun | None = None
+        """A run that this transaction began."""
         self._stamp = 0
         self.clusters = Clusters(connection, kept)
         self.outbox = Outbox(connection)
@@ -56,12 +62,6 @@ class Tx:
             row = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM field").fetchone()
             self._db.execute("INSERT INTO field VALUES (?, ?, ?)", (entity, name, row[0]))
         return int(row[0])
-
-    def start_run(self, command: str, config_digest: bytes) -> int:
-        """Note a start; everything written from now on names it."""
-        self.run = self.next()
-        self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (self.run, self.at, command, config_digest))
-        return self.run
 
     def meta(self, name: str) -> bytes | None:
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
