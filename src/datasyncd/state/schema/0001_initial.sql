@@ -74,7 +74,6 @@ CREATE TABLE attempt (          -- writes that are under way, or whose effect no
     body         BLOB NOT NULL
 );
 CREATE INDEX attempt_cluster ON attempt (cluster_id);
-CREATE INDEX attempt_system ON attempt (system, op);
 
 CREATE TABLE outbox (
     cluster_id INTEGER NOT NULL,
