@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TypeAlias
 
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import Effects
@@ -13,9 +12,6 @@ from .guards import Guards
 from .outbox import Outbox
 from .readings import Readings
 from .records import Records
-
-Begun: TypeAlias = tuple[int, int, str, bytes]
-"""A run: its number, when it began, the command, the digest of its config."""
 
 
 class Tx:
@@ -29,8 +25,6 @@ class Tx:
         self.at = at
         """Microseconds: the time of this transaction."""
         self.run = run
-        self.begun: Begun | None = None
-        """A run that this transaction began."""
         self._stamp = 0
         self.clusters = Clusters(connection, kept)
         self.outbox = Outbox(connection)
