@@ -422,6 +422,15 @@ class Stores:
         assert ended.returncode == 0, f"{words} ended with {ended.returncode}: {ended.stderr}"
         return json.loads(ended.stdout)
 
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "daemon.log"
+
+    def log(self) -> list[dict[str, Any]]:
+        """The events that daemons have logged; the last line of one that was killed may be half there."""
+        lines = self.log_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
     @contextlib.contextmanager
     def daemon(self) -> Iterator[Daemon]:
         """`run` as a process, killed at the end if it still runs."""
@@ -450,8 +459,7 @@ class Daemon:
 
     def __init__(self, stores: Stores) -> None:
         self.stores = stores
-        self.log_file = stores.folder / "daemon.log"
-        with self.log_file.open("ab") as log:
+        with stores.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [*COMMAND, "run", "--config", str(stores.config)], stdout=log, stderr=log, env=environment()
             )
@@ -462,11 +470,6 @@ class Daemon:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
-
-    def events(self) -> list[dict[str, Any]]:
-        """What it has logged."""
-        lines = self.log_file.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def status(self) -> dict[str, Any] | None:
         """What it says of itself; None as long as it does not answer."""
