@@ -68,6 +68,9 @@ class App:
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             await tasks.start(Server(handlers(self)).serve, self.engine.config.home.state_dir)
+            # A first synchronisation may take long: the service is up once it can be asked how it is.
+            notify("READY=1\nSTATUS=first cycle")
+            self.supervise("watchdog", self._watchdog)
             tasks.start_soon(self._work)
             async with serving(self.engine.config.home.listen, self._status) as trouble:
                 self.not_listening = trouble
@@ -78,8 +81,15 @@ class App:
         self._schedule.stop()
 
     async def _work(self) -> None:
-        """The first cycle, then every task by itself."""
-        await self._first_cycle()
+        """The first cycle, then every task by itself.
+
+        On error in the first cycle: it shows in `status`, and the tasks try again one by one.
+        """
+        try:
+            await self._first_cycle()
+        except Exception as error:
+            self.crashes["first cycle"] = type(error).__name__
+            log.exception("task_crashed", task="first cycle")
         self._schedule.start()
         for worker in self.workers.values():
             self.supervise(f"pull {worker.name}", worker.pulling)
@@ -87,8 +97,7 @@ class App:
             if worker.live:
                 self.supervise(f"watch {worker.name}", worker.watching_loop)
             worker.due.set()
-        notify("READY=1\nSTATUS=in step")
-        self.supervise("watchdog", self._watchdog)
+        notify("STATUS=in step")
 
     async def _status(self) -> Status:
         return assess(await facts(self))
@@ -172,10 +181,13 @@ class App:
 
     async def _try(self, worker: Worker, *, push: bool) -> Counts:
         link = worker.link
+        if self.engine.stopping:
+            return Counts()
         if link is None:
             worker.failures = worker.failures or 1
             worker.last_error = str(self.engine.detached.get(worker.key, ""))
             return Counts()
+        worker.running = True
         try:
             if push:
                 return await push_link(self.engine, link, pulled=True)
@@ -185,11 +197,14 @@ class App:
             worker.last_error = str(error)
             log.warning("link_failing", link=worker.name, kind=type(error).__name__, reason=str(error))
             return Counts()
+        finally:
+            worker.running = False
         worker.last_success = self.engine.clock.now()
         return counts
 
     async def _drain(self) -> None:
         """Let what is under way end; nothing new begins."""
+        self.engine.stopping = True
         for worker in self.workers.values():
             worker.stop()
         with anyio.move_on_after(DRAIN_S):

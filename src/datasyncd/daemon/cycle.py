@@ -62,7 +62,7 @@ async def pull_link(engine: Engine, link: Link, progress: Progress | None = None
         async for attempt in stamina.retry_context(on=_may_pass, attempts=4, timeout=20.0):
             with attempt:
                 note = None if progress is None else lambda read: progress(link.name, read, 0)
-                pulled = await pull(link, engine.store, engine.begin, note)
+                pulled = await pull(link, engine.store, engine.begin, note, lambda: engine.stopping)
                 counts = pulled.counts
         counts.add(await read_dirty(link, engine.store, engine.begin))
     return counts
@@ -72,7 +72,7 @@ async def push_link(engine: Engine, link: Link, *, pulled: bool, progress: Progr
     """Deliver what one link is owed. Raises the adapter's errors."""
     note = None if progress is None else lambda written: progress(link.name, 0, written)
     async with engine.turn("push", link):
-        return await Delivery(link, engine.store, engine.begin, pulled).run(note)
+        return await Delivery(link, engine.store, engine.begin, pulled, lambda: engine.stopping).run(note)
 
 
 async def sync(

@@ -47,6 +47,8 @@ class Engine:
         self.links: dict[tuple[str, str], Link] = {}
         """Attached links by system and entity, in the order of the config."""
         self.detached: dict[tuple[str, str], AdapterError] = {}
+        self.stopping = False
+        """What is under way ends with its page or batch, and nothing new begins."""
         self._turns: dict[tuple[str, str], anyio.Lock] = {}
         self._kinds: dict[str, AdapterKind] = {}
         self._numbers: dict[tuple[str, str], FieldNumber] = {}

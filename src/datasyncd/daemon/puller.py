@@ -42,8 +42,14 @@ class Pulled(msgspec.Struct):
     """Records without a binding, kept until it is known which ones are missing (the key is a mapped field)."""
 
 
-async def pull(link: Link, store: Store, begin: Callable[[], Moment], progress: Progress | None = None) -> Pulled:
-    """Pull a link once: what changed since its cursor, or everything.
+async def pull(
+    link: Link,
+    store: Store,
+    begin: Callable[[], Moment],
+    progress: Progress | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Pulled:
+    """Pull a link once: what changed since its cursor, or everything. With `stopping`, no further page.
 
     On crash: pages that were committed stay; the cursor moves only with the last one, so that the rest is
     read again.
@@ -63,6 +69,9 @@ async def pull(link: Link, store: Store, begin: Callable[[], Moment], progress: 
         position = page.cursor if page.cursor is not None else position
         if progress is not None:
             progress(taken.read)
+        if stopping():
+            pulled.complete = False
+            return pulled
     if since is not None:
         pulled.complete = False
     await _conclude(link, store, begin, pulled)

@@ -6,7 +6,7 @@ in one transaction. What has to be read or searched first is read or searched be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -31,8 +31,9 @@ from datasyncd.reconcile.effects import Effects, ReportKind
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.guards import Item, exceeds, withhold
-from datasyncd.reconcile.identity import keys_of_values, same
+from datasyncd.reconcile.identity import MatchKey, keys_of_values, same
 from datasyncd.reconcile.rules import FieldNumber, WriteClass
+from datasyncd.state.clusters import Head
 from datasyncd.state.outbox import HELD
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
@@ -68,7 +69,14 @@ class Batch(msgspec.Struct):
 class Delivery:
     """One delivery of one link: rounds until nothing is due."""
 
-    def __init__(self, link: Link, store: Store, begin: Callable[[], Moment], pulled_in_cycle: bool) -> None:
+    def __init__(
+        self,
+        link: Link,
+        store: Store,
+        begin: Callable[[], Moment],
+        pulled_in_cycle: bool,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.link = link
         self.store = store
         self.fp: Fingerprinter = store.fingerprints
@@ -76,7 +84,7 @@ class Delivery:
         self.counts = Counts()
         self._pulled = pulled_in_cycle
         self._held: frozenset[WriteClass] = frozenset()
-        self._searched: set[int] = set()
+        self._stopping = stopping
         self._many_creates = False
 
     async def run(self, progress: Callable[[int], None] | None = None) -> Counts:
@@ -90,10 +98,10 @@ class Delivery:
         if not await self.store.transact(self._judge):
             return self.counts
         limit = self.link.capabilities.batch
-        while True:
+        while not self._stopping():
             batch = await self.store.transact(lambda tx: self._plan(tx, limit))
             if not batch.claimed:
-                return self.counts
+                break
             if batch.reads:
                 await self._read_first(batch)
             if batch.searches:
@@ -102,6 +110,7 @@ class Delivery:
                 await self._send(batch.sends)
                 if progress is not None:
                     progress(len(batch.sends))
+        return self.counts
 
     # Guards
 
@@ -201,11 +210,10 @@ class Delivery:
     def _plan_one(self, cluster: Cluster, *, fresh: bool = False, searched: bool = False) -> Plan | None:
         link = self.link
         if not searched:
-            # A complete pull that began after the cluster was last changed has shown all there is; with
+            # A complete pull of this cycle that began after the cluster was last changed has shown all; with
             # many creates the pull of this cycle serves, since each one of its records has a cluster.
-            searched = link.complete_began.seq >= cluster.revision or (
-                self._many_creates and self._pulled and bool(link.rule.pulls)
-            )
+            listed = link.complete_began == link.last_began and link.complete_began.seq >= cluster.revision
+            searched = self._pulled and (listed or (self._many_creates and bool(link.rule.pulls)))
         return plan(cluster, link.entity, link.rule, self.fp, fresh=fresh, searched=searched)
 
     def _drop(self, tx: Tx, clusters: Sequence[Cluster], effects: Effects) -> None:
@@ -373,6 +381,7 @@ class Delivery:
             for row in (tx.records.quarantined(link.system, link.object) if found else [])
             if row.field is None
         }
+        leaving = self._leaving(tx, heads.values(), keys)
         go, effects = [], tx.effects("push")
         blocked = []
         for cluster in tx.clusters.load(ids).values():
@@ -382,7 +391,9 @@ class Delivery:
                 continue
             hits = sorted(name for name, own in keys.items() if same(own, cluster.keys))
             foreign = [name for name in hits if name in heads or name in kept_out]
-            if foreign:
+            if foreign and leaving.issuperset(foreign):
+                tx.outbox.postpone(link.system, [cluster.id], tx.at + SECOND)
+            elif foreign:
                 reason = f"{link.system} has a record with this key already: {foreign[0]}"
                 answer.block(cluster, None, frozenset(), reason, ReportKind.CLASH, link.rule, self.fp, effects)
                 finish(cluster, link.entity, self.fp, effects)
@@ -395,6 +406,17 @@ class Delivery:
         tx.clusters.save(blocked, tx.stamp)
         tx.records.write(effects, tx.run)
         return self._plan_again(tx, go, searched=True)
+
+    def _leaving(self, tx: Tx, heads: Iterable[Head], keys: Mapping[str, Sequence[MatchKey]]) -> set[str]:
+        """Records whose clusters no longer have the key by which they were found, and owe them the new one."""
+        owners = {head.id: head.cluster_id for head in heads}
+        return {
+            binding.ext_id
+            for cluster in tx.clusters.load(owners.values()).values()
+            for binding in cluster.bindings
+            if binding.id in owners and self.link.system in cluster.outbox
+            if not same(keys[binding.ext_id], cluster.keys)
+        }
 
     # Sending and answers
 

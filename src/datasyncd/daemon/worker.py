@@ -164,6 +164,11 @@ class Worker:
             if isinstance(error, Unauthorised):
                 return UNAUTHORISED_RETRY_S
             return RETRY_S[min(self.failures, len(RETRY_S)) - 1]
+        except Exception:
+            # A defect of ours: the task is started again, and has to find its work.
+            self.due.set()
+            self.owed.set()
+            raise
         finally:
             self.running = False
         return None
