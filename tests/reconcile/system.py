@@ -169,6 +169,8 @@ class Desk(MemoryAdapter):
         """Records that cannot be read."""
         self.hides: set[Key] = set()
         """Records that a reading by key does not find just now."""
+        self.twice = False
+        """Pulls list every record twice."""
         self.replays: deque[Record] = deque()
         """Older answers that the next readings by key give once more."""
         self.waiting: dict[str, deque[Interruption]] = {}
@@ -180,6 +182,8 @@ class Desk(MemoryAdapter):
             records = [self._seen(record) for record in page.records if record.key not in self.malformed]
             broken = [Malformed(r.key, f"row {r.key}", "broken") for r in page.records if r.key in self.malformed]
             self._now("page")
+            if self.twice:
+                records = [*records, *records]
             yield Page(records, page.began, page.cursor, page.complete, broken)
 
     async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:

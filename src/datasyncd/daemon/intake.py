@@ -16,7 +16,7 @@ from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, 
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
-from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of_values, same
+from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of, keys_of_values, same
 from datasyncd.reconcile.observe import Observer, Reading
 from datasyncd.state.clusters import Head
 from datasyncd.state.transaction import Tx
@@ -61,6 +61,8 @@ class Intake:
     def take(self, records: Sequence[Record], *, known_dirty: Mapping[str, int] | None = None) -> Taken:
         """Take records in; commits nothing itself. `known_dirty`: generations before the reading began."""
         link, tx = self.link, self.tx
+        # A listing promises every record at least once: of several, the last one was read last.
+        records = list({record.key: record for record in records}.values())
         self._generations = tx.readings.generations(link.system, link.object) if known_dirty is None else known_dirty
         heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
         bound: list[tuple[Record, Head, bytes]] = []
@@ -159,6 +161,10 @@ class Intake:
         unbound = [(record, digest) for record, digest in unbound if record.key not in gone]
         readings = [self._reading(record, digest) for record, digest in unbound]
         keys = [keys_of_values(reading.values, entity, self.fp) for reading in readings]
+        for cluster in self.clusters.values():
+            if any(number in kind for kind in entity.identify for number in cluster.edited):
+                # A key that its record gave up in this page may be another one's in the same page.
+                cluster.keys = keys_of(cluster, entity, self.fp)
         found = tx.clusters.matching([digest for each in keys for _kind, digest in each])
         creating = tx.clusters.creating(link.system, entity.name)
         wanted = {number for numbers in found.values() for number in numbers} | set(creating)

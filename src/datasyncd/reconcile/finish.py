@@ -24,6 +24,7 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
     """Bring state, reports, collapse, keys and outbox in line with the registers, shadows and bindings."""
     if cluster.rescan and not cluster.new:
         close_if_empty(cluster, entity, fp, effects)
+    moved = set(cluster.edited)
     for number in sorted(cluster.touched):
         reg = cluster.regs.get(number)
         rule = entity.fields.get(number)
@@ -33,8 +34,11 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
         if number in cluster.edited:
             _hold(cluster, reg, rule)
             _report_conflict(cluster, reg, rule, entity, fp, effects)
+        siblings = len(reg.sibs)
         _collapse(cluster, number, reg, rule, entity)
-    if any(number in kind for kind in entity.identify for number in cluster.edited):
+        if len(reg.sibs) < siblings:
+            moved.add(number)
+    if any(number in kind for kind in entity.identify for number in moved):
         cluster.keys = keys_of(cluster, entity, fp)
     if cluster.touched or cluster.edited or cluster.rescan or cluster.new:
         _owe(cluster, entity, fp, effects.at)

@@ -10,6 +10,8 @@ this order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from .clocks import Ctx, dominates, minimum
@@ -166,8 +168,10 @@ class Observer:
         ):
             self._edit(number, rule, value, digest, None, {})
         elif mode == self.link.system:
-            self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, "first contact: this system counts", value)
+            lost = candidates_of(cluster, reg)
             self._edit(number, rule, value, digest, None, reg.ctx)
+            why = f"first contact: {mode} counts"
+            self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, why, lost)
         elif cluster.binding_in(mode) is not None:
             self._overrule(number, rule, value, digest, f"first contact: {mode} counts", 0)
         else:
@@ -311,7 +315,9 @@ class Observer:
             if shadow.ctx is not None:
                 self._acknowledge(number, shadow)
             return
-        self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, why, value)
+        binding = self.binding
+        lost = Candidate(value, binding.id, binding.system, None, self._time(), self.effects.at)
+        self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, why, [lost])
         self._note("overruled", (number, self.binding.incarnation, 0, value, self._time()))
         if self.cluster.state == ClusterState.DELETING:
             self._hold_delete()
@@ -507,16 +513,25 @@ class Observer:
         dot = (binding.id, binding.incarnation, n)
         self.effects.acts.append(Act(self.cluster.id, number, dot, value, binding.system, "record", None, self._time()))
 
+    def _name(self, value: Value) -> int:
+        return int.from_bytes(self.fp(value)[:4], "big")
+
     def _report(
-        self, kind: ReportKind, number: FieldNumber | None, state: ReportState, text: str, value: Value = None
+        self,
+        kind: ReportKind,
+        number: FieldNumber | None,
+        state: ReportState,
+        text: str,
+        lost: Sequence[Candidate] = (),
     ) -> None:
+        """`lost`: values beside the siblings; one that never became a dot is named by its value."""
         cluster, binding = self.cluster, self.binding
         reg = cluster.regs.get(number) if number is not None else None
-        candidates = candidates_of(cluster, reg) if reg is not None else []
-        dots = [candidate.dot for candidate in candidates if candidate.dot is not None]
-        if kind is ReportKind.OVERRULED:
-            candidates.append(Candidate(value, binding.id, binding.system, None, self._time(), self.effects.at))
-            dots.append((binding.id, binding.incarnation, -int.from_bytes(self.fp(value)[:4], "big")))
+        candidates = [*(candidates_of(cluster, reg) if reg is not None else []), *lost]
+        dots = [
+            candidate.dot or (candidate.binding, binding.incarnation, -self._name(candidate.value))
+            for candidate in candidates
+        ]
         digest = self.fp.of_dots(kind, cluster.id, number, dots)
         chosen = None
         if reg is not None and number is not None:
