@@ -69,7 +69,14 @@ class Batch(msgspec.Struct):
 class Delivery:
     """One delivery of one link: rounds until nothing is due."""
 
-    def __init__(self, link: Link, store: Store, begin: Callable[[], Moment], pulled_in_cycle: bool) -> None:
+    def __init__(
+        self,
+        link: Link,
+        store: Store,
+        begin: Callable[[], Moment],
+        pulled_in_cycle: bool,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.link = link
         self.store = store
         self.fp: Fingerprinter = store.fingerprints
@@ -77,7 +84,7 @@ class Delivery:
         self.counts = Counts()
         self._pulled = pulled_in_cycle
         self._held: frozenset[WriteClass] = frozenset()
-        self._searched: set[int] = set()
+        self._stopping = stopping
         self._many_creates = False
 
     async def run(self, progress: Callable[[int], None] | None = None) -> Counts:
@@ -91,10 +98,10 @@ class Delivery:
         if not await self.store.transact(self._judge):
             return self.counts
         limit = self.link.capabilities.batch
-        while True:
+        while not self._stopping():
             batch = await self.store.transact(lambda tx: self._plan(tx, limit))
             if not batch.claimed:
-                return self.counts
+                break
             if batch.reads:
                 await self._read_first(batch)
             if batch.searches:
@@ -103,6 +110,7 @@ class Delivery:
                 await self._send(batch.sends)
                 if progress is not None:
                     progress(len(batch.sends))
+        return self.counts
 
     # Guards
 
