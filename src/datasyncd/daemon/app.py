@@ -77,6 +77,8 @@ class App:
                 await self.stop.wait()
             notify("STOPPING=1")
             await self._drain()
+            # A watch ends at once when its adapter is closed, and only after seconds when it is cancelled.
+            await self.engine.close_adapters()
             tasks.cancel_scope.cancel()
         self._schedule.stop()
 

@@ -73,10 +73,14 @@ class Engine:
                 await engine.attach()
             yield engine
         finally:
-            for adapter in engine.adapters.values():
-                with contextlib.suppress(AdapterError):
-                    await adapter.aclose()
+            await engine.close_adapters()
             await store.aclose()
+
+    async def close_adapters(self) -> None:
+        """Free what the systems hold for us; may be called twice."""
+        for adapter in self.adapters.values():
+            with contextlib.suppress(AdapterError):
+                await adapter.aclose()
 
     def turn(self, what: str, link: Link) -> anyio.Lock:
         """Pulls of one link never overlap, and neither do its pushes, whoever asks for them."""
