@@ -18,7 +18,7 @@ from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.fingerprint import Fingerprinter
 
 from .database import StateLocked, connect, lock
-from .transaction import Begun, Tx
+from .transaction import Tx
 
 T = TypeVar("T")
 
