@@ -26,6 +26,10 @@ def settle(
 ) -> list[Missing]:
     """Rename what can be told to be the same; hold the rest. Returns what may be treated as deleted: nothing
     that might be the other half of a new record."""
+    kept_out = tx.records.quarantined_records(link.system, link.object)
+    came = [record for record in came if record.key not in kept_out]
+    if not came:
+        return list(missing)
     clusters = tx.clusters.load({cluster for _binding, cluster, _ext_id in missing})
     effects = tx.effects("pull")
     gone: dict[tuple[tuple[int, bytes], ...], list[tuple[Cluster, Binding]]] = {}

@@ -92,7 +92,7 @@ def owed(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter
         return None
     binding = cluster.binding_in(link.system)
     if cluster.state == ClusterState.DELETING:
-        return None if binding is None else Owed(LANE_REST, WriteClass.DELETE)
+        return None if binding is None or binding.suspect_since else Owed(LANE_REST, WriteClass.DELETE)
     if binding is None:
         return Owed(LANE_REST, WriteClass.CREATE) if creatable(cluster, entity, link, fp) else None
     if binding.suspect_since:
@@ -225,7 +225,9 @@ def plan(
     if cluster.open_attempt(link.system) is not None:
         return Plan(cluster, link, "update", Step.WAIT, binding)
     if cluster.state == ClusterState.DELETING and binding is not None:
-        ready = link.condition == "enforced" or fresh
+        if binding.suspect_since:
+            return Plan(cluster, link, "delete", Step.WAIT, binding)
+        ready = fresh or (link.condition == "enforced" and binding.version is not None)
         return Plan(cluster, link, "delete", Step.SEND if ready else Step.READ, binding)
     if cluster.state != ClusterState.LIVE:
         return None
