@@ -67,6 +67,7 @@ class Load:
 @pytest.mark.timeout(240)
 def test_fifty_kills_during_a_two_way_load(tmp_path: Path) -> None:
     stores = Stores.of(tmp_path, [person_named(n) for n in range(PEOPLE)])
+    stores.sync()
     load, chance = Load(stores, seed=11), random.Random(12)
 
     with load.running():
