@@ -1,0 +1,328 @@
+"""What goes wrong stays where it is: one field, one record, one system; and nobody is deleted by mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.three_stores import COMMAND, CONFIG, Change, Row, Stores, environment, person_named, until
+
+PERSON, OTHER = "C00003", "C00004"
+CHOICE = CONFIG.replace(
+    'note = { type = "text", policy = "manual" }', 'note = { type = "enum", values = ["red", "green"] }'
+)
+
+
+def people(count: int) -> list[Row]:
+    return [{**person_named(n), "note": "red"} for n in range(count)]
+
+
+def in_step(folder: Path, count: int = 12, *, config: str = CHOICE, guard: str | None = None) -> Stores:
+    """Stores that have been synchronised."""
+    stores = Stores.of(folder, people(count), config) if guard is None else Stores.of(folder, people(count), config, guard)
+    assert stores.sync().code == 0
+    return stores
+
+
+def causes(stores: Stores) -> list[tuple[str, str | None, int]]:
+    """What is in quarantine: system, field, how many."""
+    return [(cause["system"], cause["field"], cause["count"]) for cause in stores.json("quarantine")]
+
+
+# One field ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("system", "field", "wrong", "right"),
+    [
+        ("mail", "score", "many", 77),
+        ("crm", "city", "x" * 41, "Rome"),
+        ("prefs", "note", "purple", "green"),
+        ("crm", "score", "many", 77),
+        ("prefs", "sms", "perhaps", "out"),
+        ("mail", "email", "no address", "new@example.org"),
+    ],
+)
+def test_a_field_that_cannot_be_read_stops_nothing_but_itself(
+    tmp_path: Path, system: str, field: str, wrong: str, right: Any
+) -> None:
+    stores = in_step(tmp_path)
+    store, before = stores.by_name[system], stores.crm.rows()[PERSON]
+    others = [name for name in stores.by_name if name != system]
+
+    store.edit([Change(PERSON, "first_name", "Ada")])
+    spoil(stores, system, field, wrong)
+    done = stores.sync()
+
+    assert done.code == 1
+    assert causes(stores) == [(system, field, 1)]
+    assert stores.json("quarantine")[0]["reason"]
+    shown = [stores.by_name[name].rows()[PERSON] for name in others]
+    assert [(row["first_name"], row[field]) for row in shown] == [("Ada", before[field])] * 2
+
+    spoil(stores, system, field, before[field], back=True)
+    store.edit([Change(PERSON, field, right)])
+    done = stores.sync()
+
+    assert done.code == 0
+    assert causes(stores) == []
+    assert {name: rows[PERSON][field] for name, rows in stores.rows().items()} == dict.fromkeys(stores.by_name, right)
+
+
+def spoil(stores: Stores, system: str, field: str, value: Any, *, back: bool = False) -> None:
+    """Write a native value that the store's own rules would not let through."""
+    if system == "crm":
+        connection = sqlite3.connect(stores.crm.file)
+        with connection:
+            connection.execute(f"UPDATE contacts SET {field} = ? WHERE customer_id = ?", (value, PERSON))
+        connection.close()
+    elif system == "mail":
+        spoil_line(stores.mail.file, before_of(stores, field) if not back else WRONG_CELLS[field], str(value))
+    else:
+        text = WRONG_JSON[field]
+        found, made = (text[1], text[0]) if back else text
+        spoil_line(stores.prefs.file, found, made)
+
+
+WRONG_CELLS = {"score": "many", "email": "no address"}
+WRONG_JSON = {"note": ('"note": "red"', '"note": "purple"'), "sms": ('"sms": true', '"sms": "perhaps"')}
+
+
+def before_of(stores: Stores, field: str) -> str:
+    return str(people(12)[3][field])
+
+
+def spoil_line(file: Path, found: str, made: str) -> None:
+    """Replace something in the person's line."""
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    (number,) = [number for number, line in enumerate(lines) if PERSON in line.replace(f"-{PERSON}", "")]
+    place = lines[number].rindex(found)
+    lines[number] = lines[number][:place] + made + lines[number][place + len(found) :]
+    file.write_text("".join(lines), encoding="utf-8", newline="")
+
+
+# One record --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("system", ["mail", "prefs"])
+def test_a_malformed_row_stops_nothing_but_itself_and_deletes_nobody(tmp_path: Path, system: str) -> None:
+    stores = in_step(tmp_path)
+    store = stores.by_name[system]
+
+    store.edit([Change(OTHER, "first_name", "Ada")])
+    whole = line_of(stores, system)
+    spoil_line(file_of(stores, system), whole.rstrip("\n"), f"{system}-{PERSON},torn")
+    done = stores.sync()
+
+    assert done.code == 1
+    assert [(row[0], row[2]) for row in causes(stores)] == [(system, 1)]
+    assert len(stores.crm.rows()) == 12
+    assert stores.crm.rows()[OTHER]["first_name"] == "Ada"
+
+    file = file_of(stores, system)
+    file.write_text(file.read_text(encoding="utf-8").replace(f"{system}-{PERSON},torn\n", whole), encoding="utf-8")
+    done = stores.sync()
+
+    assert (done.code, causes(stores)) == (0, [])
+    rows = stores.rows()
+    assert rows["crm"] == rows["mail"] == rows["prefs"]
+
+
+def file_of(stores: Stores, system: str) -> Path:
+    return {"crm": stores.crm.file, "mail": stores.mail.file, "prefs": stores.prefs.file}[system]
+
+
+def line_of(stores: Stores, system: str) -> str:
+    lines = file_of(stores, system).read_text(encoding="utf-8").splitlines(keepends=True)
+    return next(line for line in lines if PERSON in line)
+
+
+# One system --------------------------------------------------------------------------------------------------------
+
+
+def missing(file: Path) -> None:
+    file.unlink()
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def unreadable(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def half_written(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2].rstrip(b"\n"))
+
+
+@pytest.mark.parametrize("damage", [missing, empty, unreadable, half_written])
+@pytest.mark.parametrize("system", ["crm", "mail", "prefs"])
+def test_a_store_that_cannot_be_read_deletes_nobody_and_stops_no_other(
+    tmp_path: Path, system: str, damage: Callable[[Path], None]
+) -> None:
+    stores = in_step(tmp_path)
+    others = [name for name in stores.by_name if name != system]
+    sqlite3.connect(stores.crm.file).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
+    whole = file_of(stores, system).read_bytes()
+
+    damage(file_of(stores, system))
+    stores.by_name[others[0]].edit([Change(OTHER, "first_name", "Ada")])
+    done = stores.sync()
+
+    assert done.code == 75
+    assert list(done.document["failed"]) == [f"{system}.contact"]
+    assert {name: len(stores.by_name[name].rows()) for name in others} == dict.fromkeys(others, 12)
+    assert stores.by_name[others[1]].rows()[OTHER]["first_name"] == "Ada"
+
+    if file_of(stores, system).is_dir():
+        file_of(stores, system).rmdir()
+    file_of(stores, system).write_bytes(whole)
+    done = stores.sync()
+
+    assert done.code == 0
+    rows = stores.rows()
+    assert rows["crm"] == rows["mail"] == rows["prefs"]
+    assert len(rows["crm"]) == 12
+
+
+def test_a_locked_database_is_tried_again(tmp_path: Path) -> None:
+    stores = in_step(tmp_path, config=CHOICE.replace('path = "crm.db"', 'path = "crm.db"\nbusy_s = 0.2'))
+    stores.mail.edit([Change(PERSON, "first_name", "Ada")])
+    holder = sqlite3.connect(stores.crm.file, isolation_level=None, check_same_thread=False)
+    holder.execute("PRAGMA journal_mode = DELETE")
+    holder.execute("BEGIN EXCLUSIVE")
+
+    release = threading.Timer(1.5, lambda: holder.execute("ROLLBACK"))
+    release.start()
+    began = time.monotonic()
+    done = stores.sync()
+    release.join()
+    holder.close()
+
+    assert time.monotonic() - began > 1.0
+    assert (done.code, done.document["failed"]) == (0, {})
+    assert stores.crm.rows()[PERSON]["first_name"] == "Ada"
+
+
+# Mass changes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("system", ["crm", "mail", "prefs"])
+def test_a_mass_delete_is_held_and_an_approval_releases_that_set_once(tmp_path: Path, system: str) -> None:
+    stores = in_step(tmp_path, 40, config=CHOICE, guard="")
+    others = [name for name in stores.by_name if name != system]
+
+    stores.by_name[system].delete([f"C{n:05}" for n in range(20)])
+    done = stores.sync()
+
+    assert done.code == 1
+    assert {name: len(stores.by_name[name].rows()) for name in others} == dict.fromkeys(others, 40)
+    (held,) = stores.json("guard", "list")
+    assert (held["link"], held["class"], held["count"], held["of"]) == (f"{system}.contact", "delete", 20, 40)
+
+    stores.json("guard", "approve", held["id"])
+    stores.sync()
+    for guard in stores.json("guard", "list"):
+        stores.json("guard", "approve", guard["id"])
+    done = stores.sync()
+
+    left = [f"C{n:05}" for n in range(20, 40)]
+    assert done.code == 0
+    assert {name: sorted(store.rows()) for name, store in stores.by_name.items()} == dict.fromkeys(stores.by_name, left)
+
+    stores.by_name[system].delete(left[:15])
+    done = stores.sync()
+
+    assert done.code == 1
+    assert {name: len(stores.by_name[name].rows()) for name in others} == dict.fromkeys(others, 20)
+
+
+# The daemon --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def live(stores: Stores) -> Iterator[Any]:
+    """A daemon that is in step."""
+    with stores.daemon() as daemon:
+        until(lambda: carries(stores, "in step"))
+        yield daemon
+
+
+def carries(stores: Stores, value: str) -> bool:
+    """Whether an edit, made now or before, has come from the first store to the last."""
+    if stores.crm.rows()[PERSON]["city"] != value:
+        stores.crm.edit([Change(PERSON, "city", value)])
+    return bool(stores.prefs.rows()[PERSON]["city"] == value)
+
+
+def events(stores: Stores) -> list[str]:
+    return [event["event"] for event in stores.log()]
+
+
+def test_a_bad_config_is_refused_while_the_daemon_goes_on_and_a_good_one_is_taken(tmp_path: Path) -> None:
+    stores = in_step(tmp_path)
+    good = stores.config.read_text()
+    with live(stores) as daemon:
+        stores.config.write_text(good.replace('city = "city"', 'citty = "city"'))
+        daemon.signal(signal.SIGHUP)
+        until(lambda: "reload_refused" in events(stores))
+        (refusal,) = [event for event in stores.log() if event["event"] == "reload_refused"]
+        assert "citty" in str(refusal["problems"])
+        until(lambda: carries(stores, "after the refusal"))
+
+        stores.config.write_text(good.replace('first_name = "first_name"\n', "", 1))
+        daemon.signal(signal.SIGHUP)
+        until(lambda: "reloading" in events(stores))
+        until(lambda: carries(stores, "after the reload"))
+        stores.crm.edit([Change(PERSON, "first_name", "Ada"), Change(PERSON, "last_name", "Byron")])
+        until(lambda: bool(stores.prefs.rows()[PERSON]["last_name"] == "Byron"))
+
+        assert stores.prefs.rows()[PERSON]["first_name"] == "First 3"
+        assert daemon.process.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_daemon_that_is_told_to_stop_ends_well_within_seconds(tmp_path: Path, number: int) -> None:
+    stores = in_step(tmp_path)
+    with live(stores) as daemon:
+        daemon.signal(number)
+        assert daemon.process.wait(timeout=5) == 0
+
+
+def test_a_daemon_that_is_told_to_stop_while_it_starts_ends_well(tmp_path: Path) -> None:
+    stores = in_step(tmp_path)
+    with stores.daemon() as daemon:
+        until(lambda: (tmp_path / "var" / "control.sock").exists())
+        daemon.signal(signal.SIGTERM)
+        assert daemon.process.wait(timeout=5) == 0
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    stores = in_step(tmp_path)
+    with live(stores) as daemon:
+        second = subprocess.run(
+            [*COMMAND, "run", "--config", str(stores.config)],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env=environment(),
+            check=False,
+        )
+
+        assert second.returncode == 75
+        assert "state.db" in second.stderr or "running" in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+        assert daemon.process.poll() is None
+        until(lambda: carries(stores, "still at work"))
