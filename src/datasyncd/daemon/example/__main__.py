@@ -44,7 +44,7 @@ def main(path: Path, fresh: bool) -> None:
         stores.remove(folder)
         for end in ("", "-wal", "-shm"):
             (home.state_dir / (STATE_FILE + end)).unlink(missing_ok=True)
-    _say("datasyncd, the example: three systems of one shop keep the same customers.")
+    _say("datasyncd, the example: three systems of one shop, with the same customers.\n")
     there = stores.present(folder)
     if not there and not (home.state_dir / STATE_FILE).exists():
         stores.make(folder)
@@ -61,16 +61,17 @@ def _run(config: Path, state_dir: Path, folder: Path, before: dict[str, int]) ->
     """The daemon's exit code, once it has ended."""
     _say("")
     child = daemon(config)
-    status = until_in_step(child, state_dir, _say)
+    status = until_in_step(child, state_dir, lambda system: _say(f"  {system:<6} {before[system]:>3} read"), _say)
     if status is not None:
         for system, count in stores.count(folder).items():
-            _say(f"  {system:<6} {count - before[system]} created")
-        _say(f"in step ({status['health']})")
+            if created := count - before[system]:
+                _say(f"  {system:<6} {created:>3} created")
+        _say("\nin step" if not status["problems"] else "\nin step; what is left needs a person:")
         for problem in status["problems"]:
             _say(f"  {problem['text']}: {problem['fix']}")
         _say("")
         _say(steps(config.parent))
-        _say("Ctrl-C stops it; `make run` goes on where it was.")
+        _say("Ctrl-C stops the daemon; `make run` then goes on where it was.")
     return child.wait()
 
 

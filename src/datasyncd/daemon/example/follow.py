@@ -50,8 +50,8 @@ def daemon(config: Path) -> subprocess.Popen[bytes]:
     return child
 
 
-def until_in_step(child: subprocess.Popen[bytes], state_dir: Path, say: Say) -> Mapping[str, Any] | None:
-    """Say what happens until every link has run and nothing is owed any more; None if the daemon ends before."""
+def until_in_step(child: subprocess.Popen[bytes], state_dir: Path, read: Say, say: Say) -> Mapping[str, Any] | None:
+    """Tell which systems have been read until nothing is owed any more; None if the daemon ends before."""
     began = time.monotonic()
     told: set[str] = set()
     while child.poll() is None:
@@ -60,7 +60,7 @@ def until_in_step(child: subprocess.Popen[bytes], state_dir: Path, say: Say) -> 
             for link in status["links"]:
                 if link["last_success"] is not None and link["system"] not in told:
                     told.add(link["system"])
-                    say(f"  {link['system']:<6} read")
+                    read(link["system"])
             if in_step(status):
                 return status
             if time.monotonic() - began > PATIENCE_S:

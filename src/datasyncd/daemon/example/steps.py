@@ -15,7 +15,7 @@ PERSON = "leonekohler@surfeu.de"
 _STEPS = """\
 Try it, in a second terminal{place}.
 
-1  Give a customer another phone number in the CRM, and find it in the e-mail platform:
+1  A customer gets another phone number in the CRM. Find it in the e-mail platform:
 
 {python} - <<'END'
 import sqlite3
@@ -23,12 +23,12 @@ crm = sqlite3.connect("var/crm.db")
 crm.execute("UPDATE contacts SET phone = '+49 711 2842223' WHERE id = 1002")
 crm.commit()
 END
-grep leonekohler var/mail/contacts.csv
+sleep 1; grep leonekohler var/mail/contacts.csv
 
-2  She opts out of SMS in the preference centre. Find it in the e-mail platform (SMS: N), and in the CRM:
+2  She opts out of SMS in the preference centre. See who knows of it:
 
 sed -i.bak '/leonekohler/s/"sms_ok": "in"/"sms_ok": "out"/' var/prefs/prefs.jsonl
-grep leonekohler var/mail/contacts.csv
+sleep 1; {datasyncd} explain contact leonekohler@surfeu.de sms_opt_in
 
 3  Two people change her language at the same moment, one in the CRM and one in the e-mail platform:
 
@@ -40,11 +40,14 @@ mail = pathlib.Path("var/mail/contacts.csv")
 mail.write_text(re.sub("(leonekohler.*,Germany),[a-z]*,", r"\\1,fr,", mail.read_text()))
 crm.commit()
 END
-{datasyncd} conflicts
+sleep 1; {datasyncd} conflicts
 
-4  Nobody is overwritten until you choose. Take the value of the CRM, with the ID that `conflicts` shows:
+4  Nobody is overwritten until you choose. Take the CRM's value for the ID that `conflicts` shows:
 
 {datasyncd} resolve ID --from crm
+
+5  Why it is so, and how the daemon is:
+
 {datasyncd} explain contact leonekohler@surfeu.de language
 {datasyncd} status
 """
