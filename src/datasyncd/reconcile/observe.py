@@ -265,7 +265,7 @@ class Observer:
         self, number: FieldNumber, value: Value, shadow: Shadow | None
     ) -> tuple[frozenset[str], frozenset[str]]:
         """Elements that came and went. What a write of unknown outcome explains is nobody's edit."""
-        before = frozenset((shadow.val if shadow is not None else None) or ())
+        before = frozenset(shadow.val or ()) if shadow is not None else self._created_with(number)
         now = frozenset(value or ())
         added, removed = now - before, before - now
         for ghost in self.ghosts:
@@ -274,6 +274,13 @@ class Observer:
                 added, removed = added - sent, removed & sent
                 self._report(ReportKind.UNCERTAIN, number, ReportState.SETTLED, "a write was under way")
         return added, removed
+
+    def _created_with(self, number: FieldNumber) -> frozenset[str]:
+        """Elements that a record began with, where an answer proved that one of our creates made it."""
+        if number not in (self.binding.body.sent or ()):
+            return frozenset()
+        sent = [ghost.body.fields[number][2] or () for ghost in self.ghosts if number in ghost.body.fields]
+        return frozenset.intersection(*map(frozenset, sent)) if sent else frozenset()
 
     # Arrival rules
 

@@ -26,6 +26,10 @@ SEARCH_US = 15_000_000
 """The longest time from the begin of a search to the record that is made because of it, slow calls included."""
 
 
+SEEN_US = 15_000_000
+"""The longest time between two readings of a record, outages and crashes included."""
+
+
 class Edit(msgspec.Struct, frozen=True):
     """One edit by a person."""
 
@@ -200,11 +204,20 @@ def _opt_outs_hold(
     for cluster in clusters:
         if cluster.state != "live":
             continue
-        places = {(b.system, b.ext_id) for b in cluster.live()}
-        acts = [e for e in oracle.edits if e.field == "sms" and (e.system, e.key) in places]
-        # What was set and set back between two readings is not promised to be seen: the last edit of each record is.
-        stands = {(e.system, e.key): e for e in sorted(acts, key=lambda e: e.at)}
-        last = max((e.at for e in stands.values() if e.value == "false"), default=None)
+        live = {(b.system, b.ext_id) for b in cluster.live()}
+        ever = {(b.system, b.ext_id) for b in cluster.bindings}
+        acts = sorted((e for e in oracle.edits if e.field == "sms" and (e.system, e.key) in ever), key=lambda e: e.at)
+        # What was set and set back between two readings is not promised to be seen.
+        outs = [
+            e.at
+            for e in acts
+            if e.value == "false"
+            and (e.system, e.key) in live
+            and not any(
+                (o.system, o.key) == (e.system, e.key) and o is not e and abs(o.at - e.at) < SEEN_US for o in acts
+            )
+        ]
+        last = max(outs, default=None)
         if last is None or any(e.value == "true" and e.system == "a" and e.at >= last for e in acts):
             continue
         for binding in cluster.live():
