@@ -16,7 +16,7 @@ from datasyncd.reconcile.cluster import AttemptStatus
 from datasyncd.reconcile.deletion import gone
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
-from datasyncd.reconcile.guards import Item, exceeds
+from datasyncd.reconcile.guards import exceeds, lost
 from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
@@ -162,7 +162,7 @@ def _missing(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
     guarded = WriteClass.DELETE in link.rule.guards
     if not guarded:
         return missing
-    items = {entry: _lost(entry[0], entry[1]) for entry in missing}
+    items = {entry: lost(entry[0], entry[1]) for entry in missing}
     passed = [entry for entry in missing if tx.guards.approved(items[entry])]
     held = [items[entry] for entry in missing if entry not in set(passed)]
     if held:
@@ -174,16 +174,13 @@ def _missing(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
     return passed
 
 
-def _lost(binding: int, cluster: int) -> Item:
-    """The item that stands for a record which its source seems to have lost."""
-    return Item(cluster, WriteClass.DELETE, None, binding.to_bytes(8, "big"))
-
-
 def _close_guard(tx: Tx, link: Link) -> None:
     """A pull is normal again: what it held is over."""
     guard = tx.guards.held(link.system, link.rule.entity, WriteClass.DELETE, True)
     if guard is not None:
         tx.guards.set_state(guard, "over")
+        for system in link.entity.links:
+            tx.outbox.wake(system, link.rule.entity, tx.at)
 
 
 def _settle_pull(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> None:

@@ -44,6 +44,8 @@ from .link import Counts, Link
 SECOND = 1_000_000
 SEARCHED_ONE_BY_ONE = 1_000
 """Creates of one delivery up to which each is searched for; above, the complete pull of the cycle serves."""
+LARGEST_BATCH = 10_000
+"""Writes of one push to a file, which is rewritten each time: as many as memory should hold at once."""
 BACK_OFF = (SECOND, 2 * SECOND, 5 * SECOND, 15 * SECOND, 60 * SECOND, 300 * SECOND)
 WAIT = SECOND // 20
 
@@ -84,6 +86,8 @@ class Delivery:
         self.counts = Counts()
         self._pulled = pulled_in_cycle
         self._held: frozenset[WriteClass] = frozenset()
+        self._own: frozenset[WriteClass] = frozenset()
+        """Of these, the classes that this link's own limits hold."""
         self._stopping = stopping
         self._many_creates = False
 
@@ -97,7 +101,7 @@ class Delivery:
             return self.counts
         if not await self.store.transact(self._judge):
             return self.counts
-        limit = self.link.capabilities.batch
+        limit = self.link.capabilities.batch or LARGEST_BATCH
         while not self._stopping():
             batch = await self.store.transact(lambda tx: self._plan(tx, limit))
             if not batch.claimed:
@@ -127,7 +131,8 @@ class Delivery:
         self._many_creates = pending[WriteClass.CREATE] > SEARCHED_ONE_BY_ONE
         sent = tx.guards.counted(link.system, rule.entity, False, tx.at)
         bound = -1
-        held = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
+        source = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
+        held = set()
         for write_class in rule.guards:
             count = pending[write_class] + sent.get(write_class, 0)
             guard = tx.guards.held(link.system, rule.entity, write_class, False)
@@ -142,12 +147,12 @@ class Delivery:
             elif guard is not None:
                 tx.guards.set_state(guard, "over")
                 tx.outbox.wake(link.system, rule.entity, tx.at)
-        self._held = frozenset(held)
+        self._own, self._held = frozenset(held), frozenset(held | source)
         return True
 
     def _withhold(self, tx: Tx, planned: Plan) -> bool:
         """Take out what a guard holds; True: nothing is left to send now."""
-        items = withhold(planned, self._held, tx.guards.approved, self.fp)
+        items = withhold(planned, self._held, tx.guards.approved, self.fp, self._own)
         if not items:
             return False
         for item in items:
@@ -318,9 +323,11 @@ class Delivery:
             taken = take_answers(tx, link, self.fp, began, answers, generations, "push")
             if taken.missing:
                 link.wants_full = True
-            keys = [a.key for a in answers if isinstance(a, Record)]
-            heads = tx.clusters.heads(link.system, link.object, keys)
-            return self._plan_again(tx, [head.cluster_id for head in heads.values()], fresh=True)
+            heads = tx.clusters.heads(link.system, link.object, batch.reads)
+            good = {a.key for a in answers if isinstance(a, Record)} - taken.thrown
+            again = [head.cluster_id for key, head in heads.items() if key not in good]
+            tx.outbox.postpone(link.system, again, tx.at + WAIT)
+            return self._plan_again(tx, [head.cluster_id for key, head in heads.items() if key in good], fresh=True)
 
         batch.sends.extend(await self.store.transact(step))
 

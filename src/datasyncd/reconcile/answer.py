@@ -6,11 +6,11 @@ what it says it accepted; each with the context of the attempt, never with the r
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import msgspec
 
-from .clocks import dominates
+from .clocks import Ctx, dominates
 from .cluster import Attempt, AttemptStatus, Binding, BindingBody, BindingState, Cluster, Shadow
 from .effects import Effects, Entry, Quarantined, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
@@ -214,10 +214,11 @@ def refused(
     effects: Effects,
     epoch: int,
 ) -> None:
-    """A definite refusal: these fields (none: all that were sent) wait until their registers move on."""
-    binding = _binding(cluster, attempt)
+    """A definite refusal: these fields (none: all that were sent) wait until their registers have moved on from it."""
+    binding, fields = _binding(cluster, attempt), attempt.body.fields
     not_applied(cluster, attempt, epoch)
-    block(cluster, binding, numbers or frozenset(attempt.body.fields), reason, kind, link, fp, effects)
+    sent = {number: field[1] for number, field in fields.items()}
+    block(cluster, binding, numbers or frozenset(fields), reason, kind, link, fp, effects, sent)
 
 
 def block(
@@ -229,14 +230,15 @@ def block(
     link: LinkRule,
     fp: Fingerprinter,
     effects: Effects,
+    sent: Mapping[FieldNumber, Ctx] = {},
 ) -> None:
-    """Keep fields, or a create, from being sent again while the registers stay as they are."""
+    """Keep fields, or a create, from being sent again while the registers stay as they are, or as they were `sent`."""
     if binding is None:
-        stopped = fp(cluster.contexts(link.pushes))
+        stopped = fp({number: sent.get(number, ctx) for number, ctx in cluster.contexts(link.pushes).items()})
         cluster.body.stopped = {**cluster.body.stopped, link.system: stopped}
         cluster.changed = True
     else:
-        at = {number: cluster.regs[number].ctx for number in numbers if number in cluster.regs}
+        at = {number: sent.get(number, cluster.regs[number].ctx) for number in numbers if number in cluster.regs}
         binding.body.blocked = {**binding.body.blocked, **at}
         binding.changed = True
         for number in sorted(at):

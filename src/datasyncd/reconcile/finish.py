@@ -14,7 +14,7 @@ from .delivery import opt_ins_held, owed
 from .effects import Effects, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .identity import keys_of
-from .observe import candidates_of
+from .observe import UNREADABLE, candidates_of
 from .policies import resolve
 from .register import Hold, Reg, Sib, elements
 from .rules import EntityRule, FieldNumber, FieldRule, Policy
@@ -34,6 +34,7 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
         if number in cluster.edited:
             _hold(cluster, reg, rule)
             _report_conflict(cluster, reg, rule, entity, fp, effects)
+        _forgive(cluster, number, reg, effects)
         siblings = len(reg.sibs)
         _collapse(cluster, number, reg, rule, entity)
         if len(reg.sibs) < siblings:
@@ -85,6 +86,18 @@ def _report_conflict(
     for known, (kind, number, _system) in cluster.reports.items():
         if number == rule.number and kind in _ENDED_BY_AN_EDIT and known != digest:
             effects.closed.append(known)
+
+
+def _forgive(cluster: Cluster, number: FieldNumber, reg: Reg, effects: Effects) -> None:
+    """A refusal is over where the record embodies all that there is: nothing is to be sent."""
+    for binding in cluster.live():
+        blocked = binding.body.blocked
+        if number not in blocked or blocked[number] == UNREADABLE:
+            continue
+        if dominates(cluster.context_of(binding, number), reg.ctx):
+            binding.body.blocked = {other: at for other, at in blocked.items() if other != number}
+            binding.changed = True
+            effects.released.append((binding.system, binding.object, binding.ext_id, number))
 
 
 def _collapse(cluster: Cluster, number: FieldNumber, reg: Reg, rule: FieldRule, entity: EntityRule) -> None:

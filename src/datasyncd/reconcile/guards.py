@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from .clocks import Ctx
+from .cluster import BindingId, BindingState, ClusterId
 from .delivery import Plan
 from .fingerprint import Fingerprinter
 from .rules import CONSENT_OUT, FieldNumber, LinkRule, WriteClass
@@ -40,13 +41,19 @@ def withhold(
     held: frozenset[WriteClass],
     approved: Callable[[Item], bool],
     fp: Fingerprinter,
+    own: frozenset[WriteClass] = frozenset(WriteClass),
 ) -> list[Item]:
     """Take what is held and not approved out of a plan; returns what was taken out.
 
-    Opt-outs pass all guards. A plan left without fields is not sent.
+    Opt-outs pass all guards. A plan left without fields is not sent. `own`: classes that this link's own limits
+    hold; where only a source's loss holds the deletes, those of the records pass whose loss was approved.
     """
     if not held:
         return []
+    if plan.op == "delete" and WriteClass.DELETE not in own:
+        gone = [b for b in plan.cluster.bindings if b.state == BindingState.GONE]
+        if any(approved(lost(binding.id, plan.cluster.id)) for binding in gone):
+            return []
     if plan.op in ("create", "delete"):
         write_class = WriteClass.CREATE if plan.op == "create" else WriteClass.DELETE
         item = item_of(plan, write_class, None, fp)
@@ -63,6 +70,11 @@ def withhold(
                 plan.held.append((field.write_class, number))
                 taken.append(item)
     return taken
+
+
+def lost(binding_id: BindingId, cluster_id: ClusterId) -> Item:
+    """The item that stands for a record which its source seems to have lost."""
+    return Item(cluster_id, WriteClass.DELETE, None, binding_id.to_bytes(8, "big"))
 
 
 def item_of(plan: Plan, write_class: WriteClass, number: FieldNumber | None, fp: Fingerprinter) -> Item:
