@@ -6,6 +6,7 @@ A system that is out of reach does not stop the others: its link fails alone, an
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 
@@ -28,6 +29,8 @@ Progress = Callable[[str, int, int], None]
 """Called with a link's name, and the records read and written since the last call."""
 
 MAX_CYCLES = 50
+ATTEMPTS = 4
+"""At a system that may answer the next time."""
 LONGEST_WAIT_S = 30.0
 
 
@@ -59,7 +62,7 @@ async def pull_link(engine: Engine, link: Link, progress: Progress | None = None
     """Pull one link and read its hints. Raises the adapter's errors; what may pass is tried again first."""
     counts = Counts()
     async with engine.turn("pull", link):
-        async for attempt in stamina.retry_context(on=_may_pass, attempts=4, timeout=20.0):
+        async for attempt in stamina.retry_context(on=_may_pass, attempts=ATTEMPTS, timeout=20.0):
             with attempt:
                 note = None if progress is None else lambda read: progress(link.name, read, 0)
                 pulled = await pull(link, engine.store, engine.begin, note, lambda: engine.stopping)
@@ -86,7 +89,7 @@ async def sync(
     started = time.monotonic()
     result = SyncResult()
     for _ in range(MAX_CYCLES):
-        await engine.attach()
+        await _attach(engine)
         chosen = [known for known in _pull_order(engine.links.values()) if link in (None, known.name)]
         if full and not result.cycles:
             for known in chosen:
@@ -104,6 +107,17 @@ async def sync(
     await engine.store.transact(lambda tx: _needs_a_person(tx, terms, result))
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+async def _attach(engine: Engine) -> None:
+    """Look at the systems that were not looked at yet; what may pass is tried again first."""
+    with contextlib.suppress(Transient):  # the links stay detached, and say why
+        async for attempt in stamina.retry_context(on=_may_pass, attempts=ATTEMPTS, timeout=20.0):
+            with attempt:
+                await engine.attach()
+                passing = [error for error in engine.detached.values() if _may_pass(error)]
+                if passing:
+                    raise passing[0]
 
 
 async def _one_cycle(engine: Engine, chosen: list[Link], result: SyncResult, progress: Progress | None) -> bool:
