@@ -162,12 +162,7 @@ def unreadable(file: Path) -> None:
     file.mkdir()
 
 
-def half_written(file: Path) -> None:
-    whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2].rstrip(b"\n"))
-
-
-@pytest.mark.parametrize("damage", [missing, empty, unreadable, half_written])
+@pytest.mark.parametrize("damage", [missing, empty, unreadable])
 @pytest.mark.parametrize("system", ["crm", "mail", "prefs"])
 def test_a_store_that_cannot_be_read_deletes_nobody_and_stops_no_other(
     tmp_path: Path, system: str, damage: Callable[[Path], None]
@@ -197,6 +192,55 @@ def test_a_store_that_cannot_be_read_deletes_nobody_and_stops_no_other(
     assert len(rows["crm"]) == 12
 
 
+@pytest.mark.parametrize("system", ["mail", "prefs"])
+def test_a_file_that_stays_cut_off_in_a_row_deletes_nobody(tmp_path: Path, system: str) -> None:
+    stores = in_step(tmp_path)
+    file = file_of(stores, system)
+    whole = file.read_text(encoding="utf-8")
+    others = [name for name in stores.by_name if name != system]
+
+    file.write_text(whole[: whole.index("Last 6")], encoding="utf-8")
+    stores.crm.edit([Change(OTHER, "first_name", "Ada")])
+    codes = [stores.sync().code for _ in range(3)]
+
+    assert codes == [1, 1, 1]
+    assert [(row[0], row[2]) for row in causes(stores)] == [(system, 1)]
+    assert {name: len(stores.by_name[name].rows()) for name in others} == dict.fromkeys(others, 12)
+    assert stores.by_name[others[1]].rows()[OTHER]["first_name"] == "Ada"
+
+    file.write_text(whole, encoding="utf-8")
+    done = stores.sync()
+
+    rows = stores.rows()
+    assert (done.code, len(rows["crm"])) == (0, 12)
+    assert rows["crm"] == rows["mail"] == rows["prefs"]
+
+
+def test_a_file_is_not_read_while_its_writer_holds_the_lock(tmp_path: Path) -> None:
+    stores = in_step(tmp_path)
+    whole = stores.mail.file.read_text(encoding="utf-8")
+
+    def write_slowly() -> None:
+        with stores.mail.locked():
+            stores.mail.file.write_text(whole[: whole.index("\n", 300) + 1], encoding="utf-8")
+            begun.set()
+            time.sleep(1.5)
+            stores.mail.file.write_text(whole.replace("First 3", "Ada"), encoding="utf-8")
+
+    begun = threading.Event()
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    begun.wait()
+    done = stores.sync()
+    writer.join()
+
+    assert done.code == 0
+    assert {name: rows[PERSON]["first_name"] for name, rows in stores.rows().items()} == dict.fromkeys(
+        stores.by_name, "Ada"
+    )
+    assert {name: len(rows) for name, rows in stores.rows().items()} == dict.fromkeys(stores.by_name, 12)
+
+
 def test_a_locked_database_is_tried_again(tmp_path: Path) -> None:
     stores = in_step(tmp_path, config=CHOICE.replace('path = "crm.db"', 'path = "crm.db"\nbusy_s = 0.2'))
     stores.mail.edit([Change(PERSON, "first_name", "Ada")])
@@ -204,14 +248,12 @@ def test_a_locked_database_is_tried_again(tmp_path: Path) -> None:
     holder.execute("PRAGMA journal_mode = DELETE")
     holder.execute("BEGIN EXCLUSIVE")
 
-    release = threading.Timer(1.5, lambda: holder.execute("ROLLBACK"))
+    release = threading.Timer(1.2, lambda: holder.execute("ROLLBACK"))
     release.start()
-    began = time.monotonic()
     done = stores.sync()
     release.join()
     holder.close()
 
-    assert time.monotonic() - began > 1.0
     assert (done.code, done.document["failed"]) == (0, {})
     assert stores.crm.rows()[PERSON]["first_name"] == "Ada"
 
