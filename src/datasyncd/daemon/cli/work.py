@@ -80,8 +80,10 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
     from ..check import refuse_inconsistent
     from ..config.problems import ConfigInvalid
     from ..engine import Engine
+    from ..logs import set_up
     from .progress import progress
 
+    set_up()
     settings = load_config(config)
     names = [f"{system}.{entity}" for system, links in settings.links.items() for entity in links]
     if link is not None and link not in names:
