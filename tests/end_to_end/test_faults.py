@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.three_stores import COMMAND, CONFIG, Change, Row, Stores, environment, person_named, until
+from tests.end_to_end.three_stores import (
+    COMMAND,
+    CONFIG,
+    GUARDS_OFF,
+    Change,
+    Row,
+    Stores,
+    environment,
+    person_named,
+    until,
+)
 
 PERSON, OTHER = "C00003", "C00004"
 CHOICE = CONFIG.replace(
@@ -26,9 +36,9 @@ def people(count: int) -> list[Row]:
     return [{**person_named(n), "note": "red"} for n in range(count)]
 
 
-def in_step(folder: Path, count: int = 12, *, config: str = CHOICE, guard: str | None = None) -> Stores:
+def in_step(folder: Path, count: int = 12, *, config: str = CHOICE, guard: str = GUARDS_OFF) -> Stores:
     """Stores that have been synchronised."""
-    stores = Stores.of(folder, people(count), config) if guard is None else Stores.of(folder, people(count), config, guard)
+    stores = Stores.of(folder, people(count), config, guard)
     assert stores.sync().code == 0
     return stores
 

@@ -52,9 +52,7 @@ class Expected:
             last[edit.person, edit.field][edit.system] = edit
         for (person, field), by_system in last.items():
             found = {
-                system: edit.value
-                for system, edit in by_system.items()
-                if edit.value != first[person, field, system]
+                system: edit.value for system, edit in by_system.items() if edit.value != first[person, field, system]
             }
             before = next(iter(first[person, field, system] for system in by_system))
             if not found:
