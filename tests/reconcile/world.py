@@ -29,6 +29,7 @@ from datasyncd.daemon.link import Counts, Link
 from datasyncd.daemon.puller import pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
 from datasyncd.daemon.review import guards as approvals
+from datasyncd.daemon.review.conflicts import versions_digest
 from datasyncd.daemon.review.settle import Resolution, Way, resolve
 from datasyncd.daemon.review.terms import Terms
 from datasyncd.reconcile.cluster import Binding, Cluster
@@ -171,7 +172,9 @@ class World:
             spec = ObjectSpec(OBJECT, plan.key, tuple(mapped), "edited" if plan.edited_at else None)
             script = self.desks[name].script if name in self.desks else Script()
             context = Context(name, Path(), self.begin, {OBJECT: spec})
+            sent = self.desks[name].sent if name in self.desks else []
             desk = self.desks[name] = Desk(context, self.tables[name], script, plan.page)
+            desk.sent = sent
             schema = drive(desk.describe(OBJECT))
             fields = [
                 MappedField(NUMBERS[f], f, FIELDS[f][0], pull=f not in plan.push, push=f not in plan.pull)
@@ -571,6 +574,10 @@ class Contact:
     def siblings(self, field: str) -> list[Any]:
         """Values that nobody who had seen them has overwritten."""
         return sorted((said_canonical(field, sib.val) for sib in self.register(field).sibs), key=repr)
+
+    def versions(self, field: str) -> str:
+        """Names the versions of a field as a person sees them."""
+        return versions_digest(self.cluster, NUMBERS[field], self.world.store.fingerprints).hex()
 
     def context(self, name: str, field: str) -> dict[int, int]:
         """What a record is known to embody."""

@@ -183,8 +183,11 @@ def _owe(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, at: int) -> No
         row = outbox.get(system)
         if debt is None:
             outbox.pop(system, None)
-        elif row is None or row.owed != debt:
+        elif row is None or row.owed.lane > debt.lane or (row.owed != debt and not row.last_error):
             outbox[system] = Due(debt, at)
+        elif row.last_error:
+            # The system asked to be left alone, or did not answer: an edit does not make it ready.
+            outbox[system] = Due(debt, row.due_at, row.tries, row.last_error)
         elif cluster.edited and row.due_at > at:
             outbox[system] = Due(debt, at, row.tries)
     cluster.outbox = outbox

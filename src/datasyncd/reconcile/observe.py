@@ -234,10 +234,13 @@ class Observer:
             return
         if reg is None:
             reg = cluster.regs[number] = Reg([], {})
-        if shadow is not None and not dominates(seen, cluster.context_of(binding, number)):
-            self._bump()
-        cluster.settle_contexts(number, reg)
+        narrower = shadow is not None and not dominates(seen, cluster.context_of(binding, number))
         actor = cluster.actor(binding.id, binding.incarnation)
+        if narrower or seen.get(actor, 0) < reg.ctx.get(actor, 0):
+            # The next dot of the same actor would claim, by its number, dots that its author never saw.
+            self._bump()
+            actor = cluster.actor(binding.id, binding.incarnation)
+        cluster.settle_contexts(number, reg)
         n = reg.ctx.get(actor, 0) + 1
         ts = self._time()
         if rule.policy is Policy.UNION:
