@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from .clocks import Ctx
 from .cluster import BindingId, BindingState, ClusterId
 from .delivery import Plan
 from .fingerprint import Fingerprinter
@@ -78,11 +77,16 @@ def lost(binding_id: BindingId, cluster_id: ClusterId) -> Item:
 
 
 def item_of(plan: Plan, write_class: WriteClass, number: FieldNumber | None, fp: Fingerprinter) -> Item:
-    """The item that stands for a write: the same while the registers concerned stay as they are."""
+    """The item that stands for a write: the same while what it is about stays as it is.
+
+    A whole record is named by its versions: its contexts forget the actors of records that go, such as those which
+    the first of several systems has deleted, and an approval for the others must outlive that.
+    """
     cluster = plan.cluster
-    contexts: dict[FieldNumber, Ctx]
     if number is not None:
-        contexts = {number: cluster.regs[number].ctx}
+        about = [[number, cluster.regs[number].ctx]]
     else:
-        contexts = cluster.contexts(plan.link.fields)
-    return Item(cluster.id, write_class, number, fp([list(pair) for pair in contexts.items()]))
+        actors, regs = cluster.body.actors, cluster.regs
+        known = [(name, sib) for name in sorted(plan.link.fields) if name in regs for sib in regs[name].sibs]
+        about = [[name, *actors[sib.actor], sib.n] for name, sib in known]
+    return Item(cluster.id, write_class, number, fp(about))
