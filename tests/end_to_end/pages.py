@@ -60,8 +60,11 @@ def steps(page: Path) -> Iterator[Step]:
 
 
 def run(commands: str, folder: Path, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Commands in a shell, as somebody types them there: exit code, and all that they print."""
-    shell = ["sh", "-e", "-c", commands]
+    """Commands in a shell, as somebody types them there: exit code, and all that they print.
+
+    A `sleep` takes somewhat longer: the machine may be busy with other tests.
+    """
+    shell = ["sh", "-e", "-c", re.sub(r"^sleep (\d+)", r"sleep \1.7", commands, flags=re.MULTILINE)]
     done = subprocess.run(
         shell,
         cwd=folder,
