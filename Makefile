@@ -45,8 +45,8 @@ format: $(READY) ## bring the code into the form that `make check` expects
 	@$(BIN)/ruff check -q --fix $(SOURCES)
 	@$(BIN)/ruff format -q $(SOURCES)
 
-bench: $(READY) ## measure: records a second, and ratios in one run
-	@$(BIN)/python -m pytest -q -s -n 0 -o python_files="bench_*.py test_*.py" tests/benchmarks $(PYTEST_ARGS)
+bench: $(READY) ## measure: records a second, latency, idle cost, status (N=1000 contacts: smaller)
+	@set -e; for name in first_sync latency idle status; do $(BIN)/python -m tests.benchmarks.bench_$$name; done
 
 simulate: $(READY) ## the reconciler under faults, SEEDS=200 histories
 	@$(BIN)/python -m datasyncd.daemon.simulation --seeds $(SEEDS)
