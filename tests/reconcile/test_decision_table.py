@@ -141,6 +141,25 @@ def test_of_two_readings_in_flight_the_one_that_began_first_does_not_undo_the_ot
     assert contact.reports() == []
 
 
+def test_an_earlier_reading_does_not_undo_a_later_one_that_found_nothing_new() -> None:
+    """Row 9: what was set and taken back between two readings stays taken back."""
+    contact = linked("crm", system("mail", "none"), name="Ann")
+    world = contact.world
+    contact.edits("mail", name="a mistake")
+
+    def taken_back_and_pulled() -> None:
+        contact.edits("mail", name="Ann")
+        world.pages("mail")
+
+    world.hears("mail", contact.key("mail"))
+    world.meanwhile("mail", "reading", taken_back_and_pulled)
+    world.reads("mail")
+
+    assert contact.siblings("name") == ["Ann"]
+    contact.syncs()
+    assert (contact.everywhere("name"), world.writes()) == ({"Ann"}, 0)
+
+
 def test_a_hint_that_comes_twice_causes_one_reading() -> None:
     """Row 10; F46."""
     contact = linked("crm", "mail", name="Ann")

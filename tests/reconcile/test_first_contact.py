@@ -249,6 +249,24 @@ def test_what_was_made_meanwhile_is_found_before_a_record_is_made() -> None:
     assert (contact.everywhere("name"), contact.everywhere("city")) == ({"Ann"}, {"Rome"})
 
 
+@pytest.mark.parametrize("assigns_key", [True, False])
+def test_a_record_that_somebody_makes_while_ours_is_made_is_a_second_one(assigns_key: bool) -> None:
+    """F02, F43: the answer decides who has the place; there is never more than one."""
+    world = World("crm", system("mail", assigns_key=assigns_key))
+    contact = world.person("crm", email="ann@example.org", name="Ann")
+
+    def makes_one() -> None:
+        world.creates("mail", key="theirs", email="ann@example.org", name="Annie")
+        world.pulls("mail")
+
+    world.meanwhile("mail", "writing", makes_one)
+    world.syncs()
+
+    assert [binding.system for binding in contact.cluster.live()] == ["crm", "mail"]
+    assert [(row.ext_id, row.kind) for row in world.quarantine()] == [("theirs", "duplicate")]
+    assert contact.everywhere("name") == {"Ann"}
+
+
 def test_no_record_is_made_beside_one_that_is_kept_out() -> None:
     """F02, F58: it is reported as a clash, and everything else goes on."""
     world = World("crm", "mail")

@@ -72,6 +72,28 @@ def test_edits_that_come_faster_than_they_are_delivered_keep_siblings_few() -> N
     contact.is_at_rest()
 
 
+def test_more_values_than_anybody_can_follow_freeze_the_field() -> None:
+    """Bounds: more than sixteen that differ; nothing is dropped, and opt-outs pass."""
+    names = [f"s{number}" for number in range(17)]
+    contact = linked(*names, name="Ann", sms_opt_in="in")
+    assert contact.reports() == []
+    for name in names:
+        contact.edits(name, name=name)
+    contact.edits("s3", sms_opt_in="out")
+    for name in names:
+        contact.world.pulls(name)
+    contact.syncs()
+
+    assert contact.shows("name") == {name: name for name in names}
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    assert [(r.kind, r.field) for r in contact.reports("frozen", state="open")] == [("frozen", "name")]
+
+    contact.chooses("name", "Anna")
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    contact.is_at_rest()
+
+
 def test_a_system_that_is_out_of_reach_does_not_stop_the_others_and_loses_nothing() -> None:
     """F93, F94, F96."""
     contact = linked("crm", "mail", "shop", name="Ann")

@@ -138,6 +138,10 @@ class Intake:
         edits = len(self.effects.journal)
         observer = Observer(cluster, binding, reading, self.link.entity, self.fp, self.effects, contact)
         observer.run()
+        if reading.ext_id in self._generations and binding.last_read_at < reading.began_at:
+            # Another reading of the same hint may be in flight, which began earlier.
+            binding.last_read_at = reading.began_at
+            binding.changed = True
         if len(self.effects.journal) == edits and binding.epoch > self.link.last_began.seq:
             self.taken.echoes += 1
         incomplete = bool(observer.absent) and not binding.digest

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from .cluster import AttemptStatus, Cluster, ClusterState
+from .cluster import Cluster, ClusterState
 from .fingerprint import Fingerprinter
 from .rules import EntityRule, FieldNumber, LinkRule, Value
 
@@ -116,7 +116,7 @@ def identify(
     if len(matched) > 1 or matched[0].no_create:
         return Match(Verdict.AMBIGUOUS, matched[0])
     cluster = matched[0]
-    if cluster.state == ClusterState.DELETING:
+    if cluster.state == ClusterState.DELETING or _is_creating(cluster, link.system):
         return Match(Verdict.WAIT, cluster)
     if cluster.binding_in(link.system) is not None:
         return Match(Verdict.DUPLICATE, cluster)
@@ -134,12 +134,18 @@ def _ours(cluster: Cluster, ext_id: str, keys: Sequence[MatchKey], system: str) 
     return False
 
 
+def _is_creating(cluster: Cluster, system: str) -> bool:
+    """A create is under way: its answer decides who has the place."""
+    attempt = cluster.open_attempt(system)
+    return attempt is not None and attempt.op == "create"
+
+
 def _of_own_create(own: Sequence[Cluster], link: LinkRule) -> Match:
     """A record that one of our creates made is never a cluster of its own."""
     if len(own) > 1:
         return Match(Verdict.AMBIGUOUS, own[0], ours=True)
     cluster = own[0]
-    if any(a.system == link.system and a.status == AttemptStatus.OPEN for a in cluster.attempts):
+    if _is_creating(cluster, link.system):
         return Match(Verdict.WAIT, cluster)
     if cluster.state != ClusterState.LIVE or cluster.binding_in(link.system) is not None:
         return Match(Verdict.ORPHAN, cluster)

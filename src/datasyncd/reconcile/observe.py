@@ -255,7 +255,8 @@ class Observer:
         self._shade(number, digest, None if context == reg.ctx else context, kept)
         cluster.edited.add(number)
         cluster.changed = True
-        if len(reg.sibs) > MAX_SIBLINGS and rule.policy is not Policy.UNION and reg.hold != Hold.FROZEN:
+        crowded = len(reg.sibs) > MAX_SIBLINGS and rule.policy is not Policy.UNION and reg.differ()
+        if crowded and reg.hold != Hold.FROZEN:
             reg.hold = Hold.FROZEN
             self._report(ReportKind.FROZEN, number, ReportState.OPEN, "more than 16 concurrent values")
         self._journal(number, n, value, ts)
