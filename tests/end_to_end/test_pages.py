@@ -19,6 +19,7 @@ from datasyncd.daemon import check, cycle, health
 from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
+from datasyncd.daemon.config.load import load
 from datasyncd.daemon.review import conflicts, explain, guards, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
 from tests.end_to_end.pages import lasting, run, steps
@@ -62,6 +63,14 @@ def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
 def test_a_page_about_the_example_can_be_followed(page: str, tmp_path: Path) -> None:
     with Example(tmp_path).running():
         follow(page, tmp_path)
+
+
+def test_the_config_that_the_how_to_writes_is_valid(tmp_path: Path) -> None:
+    text = (DOCS / "how-to/write-a-config.md").read_text(encoding="utf-8")
+    config = tmp_path / "config.toml"
+    config.write_text("\n".join(re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)), encoding="utf-8")
+
+    assert list(load(config).links) == ["crm", "mail"]
 
 
 @pytest.mark.parametrize(
