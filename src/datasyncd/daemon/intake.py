@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from datasyncd.adapters.contract import Gone, Malformed, Moment, Record
-from datasyncd.reconcile import answer, observe
+from datasyncd.reconcile import answer
 from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, ClusterBody, ClusterState
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
+from datasyncd.reconcile.founding import found
 from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of, keys_of_values, same
-from datasyncd.reconcile.observe import Observer, Reading
+from datasyncd.reconcile.observe import Observer
+from datasyncd.reconcile.reading import Reading
 from datasyncd.state.clusters import Head
 from datasyncd.state.transaction import Tx
 
@@ -241,7 +243,7 @@ class Intake:
             self._overlay.setdefault(digest, []).append(cluster)
         cluster.keys = frozenset(keys)
         binding = self._binding(cluster, reading, None)
-        observe.found(cluster, binding, reading, self.link.entity, self.fp, self.effects)
+        found(cluster, binding, reading, self.link.entity, self.fp, self.effects)
         if binding.body.absent:
             self._dirty.append(reading.ext_id)
 

@@ -10,7 +10,7 @@ from datasyncd.adapters.contract import Adapter, Moment, Native, ObjectSpec, Rec
 from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.translate.mapping import Translation
 from datasyncd.reconcile.fingerprint import Fingerprinter
-from datasyncd.reconcile.observe import Reading
+from datasyncd.reconcile.reading import Reading
 from datasyncd.reconcile.rules import EntityRule, FieldNumber, LinkRule, Value
 
 LONGEST_RAW = 500

@@ -21,6 +21,10 @@ ClusterId: TypeAlias = int
 BindingId: TypeAlias = int
 
 
+UNREADABLE: Ctx = {-1: 1}
+"""In `blocked`: the raw value could not be translated. No register ever has this context."""
+
+
 class ClusterState(StrEnum):
     LIVE = "live"
     DELETING = "deleting"

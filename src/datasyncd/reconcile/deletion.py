@@ -7,11 +7,11 @@ everything that the cluster holds. Otherwise somebody's edit would vanish unseen
 from __future__ import annotations
 
 from .answer import end_binding
+from .candidates import candidates_of
 from .clocks import dominates
 from .cluster import Binding, Cluster, ClusterState
 from .effects import Effects, Entry, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
-from .observe import candidates_of
 from .register import Reg, Sib
 from .rules import EntityRule, OnDelete
 

@@ -7,14 +7,14 @@ each system is now owed.
 
 from __future__ import annotations
 
+from .candidates import candidates_of
 from .clocks import Ctx, dominates
-from .cluster import Cluster, Due
+from .cluster import UNREADABLE, Cluster, Due
 from .deletion import close_if_empty
 from .delivery import opt_ins_held, owed
 from .effects import Effects, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .identity import keys_of
-from .observe import UNREADABLE, candidates_of
 from .policies import resolve
 from .register import Hold, Reg, Sib, elements
 from .rules import EntityRule, FieldNumber, FieldRule, Policy

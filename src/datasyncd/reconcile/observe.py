@@ -12,43 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
+from .arrival import refusal
+from .candidates import candidates_of
 from .clocks import Ctx, dominates, minimum
-from .cluster import Attempt, Binding, Cluster, ClusterState, Shadow
+from .cluster import UNREADABLE, Attempt, Binding, Cluster, ClusterState, Shadow
 from .effects import Act, Candidate, Effects, Entry, Quarantined, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .policies import resolve
+from .reading import Reading
 from .register import Hold, Reg, Sib, put, put_elements
 from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, FieldRule, LinkRule, Policy, Value
 
 MAX_SIBLINGS = 16
 """Concurrent values of one field; more freeze it."""
-UNREADABLE: Ctx = {-1: 1}
-"""In `blocked`: the raw value could not be translated. No register ever has this context."""
 _OWN_FIRST_CONTACT = frozenset({Policy.AUTHORITY, Policy.MOST_RESTRICTIVE, Policy.UNION, Policy.COUNTER})
-
-
-class Reading(msgspec.Struct, gc=False):
-    """One record as read, in canonical values. A mapped field in neither `values` nor `invalid` is absent."""
-
-    ext_id: str
-    values: dict[FieldNumber, Value]
-    digest: bytes
-    """Of the native row, its version included."""
-    seq: int
-    """Global sequence when the reading began."""
-    began_at: int
-    arrived_at: int
-    edited_at: int | None = None
-    version: object = None
-    invalid: dict[FieldNumber, tuple[bytes, str, str]] = {}
-    """Present and untranslatable: fingerprint of the raw value, the reason, and the raw value for a person to see."""
-    by_id: bool = False
-    stale: bool = False
-    """It may show an older state: it neither ends a ghost nor acknowledges."""
-    listed_at: int = 0
-    """Begin of the last pull that listed every record: what it showed unchanged is not noted anywhere else."""
 
 
 class Observer:
@@ -228,9 +205,9 @@ class Observer:
         if shadow is not None and shadow.depth >= 0:
             if self.effects.at - shadow.wrote_at < self.entity.reaction_us:
                 reaction = shadow.depth + 1
-        refusal = self._overrules(number, rule, value, reg, seen)
-        if refusal is not None:
-            self._overrule(number, rule, value, digest, refusal, reaction)
+        why = refusal(cluster, self.link, rule, value, reg, seen)
+        if why is not None:
+            self._overrule(number, rule, value, digest, why, reaction)
             return
         if reg is None:
             reg = cluster.regs[number] = Reg([], {})
@@ -287,33 +264,6 @@ class Observer:
         return frozenset.intersection(*map(frozenset, sent)) if sent else frozenset()
 
     # Arrival rules
-
-    def _overrules(self, number: FieldNumber, rule: FieldRule, value: Value, reg: Reg | None, seen: Ctx) -> str | None:
-        """Why an edit does not count, or None."""
-        link, cluster = self.link, self.cluster
-        if number not in link.pulls:
-            return "this link only receives the field"
-        if reg is None or not reg.sibs:
-            return None
-        if rule.consent:
-            return self._overrules_consent(rule, value, reg, seen)
-        if value is None and rule.never_clear:
-            return "the field is never cleared"
-        if rule.policy is Policy.AUTHORITY and link.system not in rule.authority:
-            if any(b.system in rule.authority for b in cluster.live()) and any(sib.val is not None for sib in reg.sibs):
-                return "another system is the authority"
-        return None
-
-    def _overrules_consent(self, rule: FieldRule, value: Value, reg: Reg, seen: Ctx) -> str | None:
-        outs = [sib for sib in reg.sibs if sib.val == CONSENT_OUT]
-        if not outs or value == CONSENT_OUT:
-            return None
-        if value is None:
-            return "a blank never replaces an opt-out"
-        knew = all(seen.get(sib.actor, 0) >= sib.n for sib in outs)
-        if knew and self.link.system not in rule.authorised:
-            return "this system may not collect an opt-in"
-        return None
 
     def _overrule(
         self, number: FieldNumber, rule: FieldRule, value: Value, digest: bytes, why: str, reaction: int
@@ -553,44 +503,3 @@ class Observer:
                 state == ReportState.SETTLED, binding.system, text,
             )
         )  # fmt: skip
-
-
-def found(
-    cluster: Cluster, binding: Binding, reading: Reading, entity: EntityRule, fp: Fingerprinter, effects: Effects
-) -> None:
-    """The first record of a new cluster: all that it holds is a first edit, concurrent to nothing.
-
-    The same as `Observer.run` does, told once for all fields, since a first synchronisation is made of these.
-    """
-    link = entity.links[binding.system]
-    pulls, regs, shadows = link.pulls, cluster.regs, binding.body.shadow
-    ts = reading.began_at if reading.edited_at is None else min(reading.edited_at, reading.arrived_at)
-    actor = cluster.actor(binding.id, binding.incarnation)
-    first: Ctx = {actor: 1}
-    rows: list[tuple[object, ...]] = []
-    for number, value in reading.values.items():
-        shadows[number] = Shadow(fp(value), None, value if type(value) is list else None)
-        if value is not None and number in pulls:
-            regs[number] = Reg([Sib(actor, 1, value, ts)], first)
-            rows.append((number, binding.incarnation, 1, value, ts))
-    for number in entity.consents & regs.keys():
-        dot, value = (binding.id, binding.incarnation, 1), reading.values[number]
-        effects.acts.append(Act(cluster.id, number, dot, value, binding.system, "record", None, ts))
-    effects.journal.append(Entry(cluster.id, "found", binding.system, binding.id, effects.cause, rows))
-    observer = Observer(cluster, binding, reading, entity, fp, effects)
-    for number, (digest, reason, raw) in reading.invalid.items():
-        observer.invalid(number, digest, reason, raw)
-    observer.absorb()
-
-
-def candidates_of(cluster: Cluster, reg: Reg) -> list[Candidate]:
-    """The siblings of a register as a report shows them."""
-    out = []
-    for sib in reg.sibs:
-        binding_id, incarnation = cluster.body.actors[sib.actor]
-        dot = (binding_id, incarnation, sib.n)
-        out.append(Candidate(sib.val, binding_id, cluster.origin(sib.actor), dot, sib.ts))
-    return out
-
-
-__all__ = ["CONSENT_IN", "Observer", "Reading", "candidates_of"]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from datasyncd.daemon.review.refusal import Misused
+from datasyncd.reconcile.candidates import candidates_of
 from datasyncd.reconcile.cluster import ClusterState
 from datasyncd.reconcile.effects import Report, ReportKind, ReportState
-from datasyncd.reconcile.observe import candidates_of
 from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import OptIn
 from datasyncd.state.transaction import Tx

@@ -26,7 +26,8 @@ from datasyncd.reconcile.effects import Quarantined, ReportKind
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.guards import item_of
 from datasyncd.reconcile.identity import Verdict, identify, keys_of_values
-from datasyncd.reconcile.observe import Observer, Reading
+from datasyncd.reconcile.observe import Observer
+from datasyncd.reconcile.reading import Reading
 from datasyncd.reconcile.rules import EntityRule, FieldRule, LinkRule, OnDelete, OptIn, Policy, Value, WriteClass
 from datasyncd.state.database import migrate
 from datasyncd.state.outbox import HELD

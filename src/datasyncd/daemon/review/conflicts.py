@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from datasyncd.reconcile.candidates import candidates_of
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import Candidate, ReportKind, ReportState
 from datasyncd.reconcile.fingerprint import Fingerprinter
-from datasyncd.reconcile.observe import candidates_of
 from datasyncd.reconcile.rules import FieldNumber, Value
 from datasyncd.state.records import StoredReport
 from datasyncd.state.transaction import Tx

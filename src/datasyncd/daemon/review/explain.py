@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from datasyncd.reconcile.candidates import candidates_of
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import ReportKind, ReportState
-from datasyncd.reconcile.observe import candidates_of
 from datasyncd.reconcile.policies import Choice, resolve
 from datasyncd.reconcile.register import Reg
 from datasyncd.reconcile.rules import EntityRule, FieldNumber, FieldRule, Policy, Value

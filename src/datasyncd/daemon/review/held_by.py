@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import msgspec
 
 from datasyncd.reconcile.clocks import dominates
-from datasyncd.reconcile.cluster import AttemptStatus, Binding, Cluster, ClusterState
+from datasyncd.reconcile.cluster import UNREADABLE, AttemptStatus, Binding, Cluster, ClusterState
 from datasyncd.reconcile.delivery import gated, opt_ins_held
 from datasyncd.reconcile.effects import ReportKind, ReportState
 from datasyncd.reconcile.fingerprint import Fingerprinter
-from datasyncd.reconcile.observe import UNREADABLE
 from datasyncd.reconcile.policies import resolve
 from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule, FieldRule, LinkRule

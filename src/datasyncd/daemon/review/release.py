@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datasyncd.reconcile.cluster import Cluster
+from datasyncd.reconcile.cluster import UNREADABLE, Cluster
 from datasyncd.reconcile.effects import Effects, Entry
-from datasyncd.reconcile.observe import UNREADABLE
 from datasyncd.reconcile.rules import FieldNumber
 
 from .refusal import OutOfDate

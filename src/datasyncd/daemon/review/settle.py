@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from datasyncd.reconcile.candidates import candidates_of
 from datasyncd.reconcile.choice import Refused, choose, decide_delete
 from datasyncd.reconcile.cluster import Cluster, ClusterState
 from datasyncd.reconcile.effects import Effects, Entry, ReportKind, ReportState
 from datasyncd.reconcile.finish import finish
-from datasyncd.reconcile.observe import candidates_of
 from datasyncd.reconcile.register import Hold, Reg, Sib
 from datasyncd.reconcile.rules import CONSENT_IN, CONSENT_OUT, FieldNumber, FieldRule, Value
 from datasyncd.state.records import StoredReport

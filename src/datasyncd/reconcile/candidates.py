@@ -1,0 +1,17 @@
+"""Candidates: the siblings of a register as a report shows them."""
+
+from __future__ import annotations
+
+from .cluster import Cluster
+from .effects import Candidate
+from .register import Reg
+
+
+def candidates_of(cluster: Cluster, reg: Reg) -> list[Candidate]:
+    """The siblings of a register as a report shows them."""
+    out = []
+    for sib in reg.sibs:
+        binding_id, incarnation = cluster.body.actors[sib.actor]
+        dot = (binding_id, incarnation, sib.n)
+        out.append(Candidate(sib.val, binding_id, cluster.origin(sib.actor), dot, sib.ts))
+    return out
