@@ -30,7 +30,6 @@ from datasyncd.reconcile.delivery import Plan, Planned, Step, attempt_of, plan
 from datasyncd.reconcile.effects import Effects, ReportKind
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
-from datasyncd.reconcile.guards import Item, exceeds, withhold
 from datasyncd.reconcile.identity import MatchKey, keys_of_values, same
 from datasyncd.reconcile.rules import FieldNumber, WriteClass
 from datasyncd.state.clusters import Head
@@ -38,6 +37,7 @@ from datasyncd.state.outbox import HELD
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
+from .gate import Gate
 from .intake import take_answers
 from .link import Counts, Link
 
@@ -85,11 +85,8 @@ class Delivery:
         self.begin = begin
         self.counts = Counts()
         self._pulled = pulled_in_cycle
-        self._held: frozenset[WriteClass] = frozenset()
-        self._own: frozenset[WriteClass] = frozenset()
-        """Of these, the classes that this link's own limits hold."""
+        self._gate = Gate(link, self.fp)
         self._stopping = stopping
-        self._many_creates = False
 
     async def run(self, progress: Callable[[int], None] | None = None) -> Counts:
         """Deliver until nothing is due. Raises the adapter's errors of a whole call.
@@ -99,7 +96,7 @@ class Delivery:
         """
         if not self.link.rule.pushes:
             return self.counts
-        if not await self.store.transact(self._judge):
+        if not await self.store.transact(self._gate.judge):
             return self.counts
         limit = self.link.capabilities.batch or LARGEST_BATCH
         while not self._stopping():
@@ -116,59 +113,13 @@ class Delivery:
                     progress(len(batch.sends))
         return self.counts
 
-    # Guards
-
-    def _judge(self, tx: Tx) -> bool:
-        """Which classes wait for a person, by all that is waiting now. False: nothing waits."""
-        link, rule = self.link, self.link.rule
-        waiting = tx.outbox.classes(link.system, rule.entity)
-        if not waiting:
-            for known in tx.guards.all():
-                if (known.system, known.entity, known.source) == (link.system, rule.entity, False):
-                    tx.guards.set_state(known.id, "over")
-            return False
-        pending = {c: sum(n for bits, n in waiting.items() if bits & c) for c in WriteClass}
-        self._many_creates = pending[WriteClass.CREATE] > SEARCHED_ONE_BY_ONE
-        sent = tx.guards.counted(link.system, rule.entity, False, tx.at)
-        bound = -1
-        source = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
-        held = set()
-        for write_class in rule.guards:
-            count = pending[write_class] + sent.get(write_class, 0)
-            guard = tx.guards.held(link.system, rule.entity, write_class, False)
-            if guard is None and count < rule.at_least:
-                continue
-            if bound < 0:
-                bound = tx.clusters.bound(link.system, link.object)
-            if exceeds(rule, write_class, count, bound):
-                held.add(write_class)
-                if guard is None:
-                    tx.guards.hold(tx.next(), link.system, rule.entity, write_class, False, bound, tx.at)
-            elif guard is not None:
-                tx.guards.set_state(guard, "over")
-                tx.outbox.wake(link.system, rule.entity, tx.at)
-        self._own, self._held = frozenset(held), frozenset(held | source)
-        return True
-
-    def _withhold(self, tx: Tx, planned: Plan) -> bool:
-        """Take out what a guard holds; True: nothing is left to send now."""
-        items = withhold(planned, self._held, tx.guards.approved, self.fp, self._own)
-        if not items:
-            return False
-        for item in items:
-            self._hold(tx, item)
-        self.counts.held += len(items)
-        return not planned.fields or planned.op != "update"
-
-    def _hold(self, tx: Tx, item: Item) -> None:
-        rule = self.link.rule
-        for source in (False, True):
-            guard = tx.guards.held(rule.system, rule.entity, item.write_class, source)
-            if guard is not None:
-                tx.guards.add(guard, [item])
-                return
-
     # Planning
+
+    def _withheld(self, tx: Tx, planned: Plan) -> bool:
+        """Take out what a guard holds; True: nothing is left to send now."""
+        count = self._gate.withhold(tx, planned)
+        self.counts.held += count
+        return bool(count) and (not planned.fields or planned.op != "update")
 
     def _plan(self, tx: Tx, limit: int) -> Batch:
         """Claim what is due and note what can be sent at once."""
@@ -185,7 +136,7 @@ class Delivery:
                 stale.append(cluster)
             elif planned.step is Step.WAIT:
                 tx.outbox.postpone(link.system, [cluster.id], self._wait_until(planned, tx.at))
-            elif self._withhold(tx, planned):
+            elif self._withheld(tx, planned):
                 held.append(cluster.id)
             elif planned.step is Step.SEND:
                 ready.append(planned)
@@ -218,7 +169,7 @@ class Delivery:
             # A complete pull of this cycle that began after the cluster was last changed has shown all; with
             # many creates the pull of this cycle serves, since each one of its records has a cluster.
             listed = link.complete_began == link.last_began and link.complete_began.seq >= cluster.revision
-            searched = self._pulled and (listed or (self._many_creates and bool(link.rule.pulls)))
+            searched = self._pulled and (listed or (self._gate.creates > SEARCHED_ONE_BY_ONE and bool(link.rule.pulls)))
         return plan(cluster, link.entity, link.rule, self.fp, fresh=fresh, searched=searched)
 
     def _drop(self, tx: Tx, clusters: Sequence[Cluster], effects: Effects) -> None:
@@ -342,7 +293,7 @@ class Delivery:
                 stale.append(cluster)
             elif planned.step is not Step.SEND:
                 waiting.append(cluster.id)
-            elif self._withhold(tx, planned):
+            elif self._withheld(tx, planned):
                 tx.outbox.postpone(self.link.system, [cluster.id], HELD)
             else:
                 ready.append(planned)
