@@ -47,6 +47,7 @@ class Example:
             yield self.printed()
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_S) == 0, self.printed()
+            assert self.printed().endswith("\nstopped\n")
         finally:
             if process.poll() is None:
                 process.terminate()

@@ -14,7 +14,7 @@ from datasyncd.daemon.engine import STATE_FILE
 
 from . import stores
 from .follow import daemon, running, until_in_step
-from .steps import steps
+from .steps import datasyncd, steps
 
 FOLDER = "var"
 """Where the stores are, beside the config."""
@@ -39,7 +39,8 @@ def main(path: Path, fresh: bool) -> None:
     base = home.file.parent
     folder = base / FOLDER
     if running(home.state_dir):
-        _stop(f"A daemon works on {home.state_dir} already: `datasyncd status` shows how it is.", TRY_AGAIN)
+        text = f"A daemon works on {home.state_dir} already. How it is: {datasyncd(base)} status"
+        _stop(text, TRY_AGAIN)
     if fresh:
         stores.remove(folder)
         for end in ("", "-wal", "-shm"):
@@ -72,7 +73,9 @@ def _run(config: Path, state_dir: Path, folder: Path, before: dict[str, int]) ->
         _say("")
         _say(steps(config.parent))
         _say("Ctrl-C stops the daemon; `make run` then goes on where it was.")
-    return child.wait()
+    code = child.wait()
+    _say("\nstopped" if code == 0 else f"\nthe daemon ended with exit code {code}")
+    return code
 
 
 def _say(text: str) -> None:

@@ -37,13 +37,17 @@ def running(state_dir: Path) -> bool:
 
 
 def daemon(config: Path) -> subprocess.Popen[bytes]:
-    """Start `datasyncd run` in this terminal, and pass on what tells us to stop."""
+    """Start `datasyncd run` in this terminal, and pass on what tells us to stop: once, since a second one kills."""
     command = [sys.executable, "-m", "datasyncd", "run", "--config", str(config)]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
 
+    told = False
+
     def stop(_number: int, _frame: FrameType | None) -> None:
-        if child.poll() is None:
-            child.send_signal(signal.SIGTERM)
+        nonlocal told
+        if not told:
+            told = True
+            child.terminate()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)

@@ -5,7 +5,6 @@ They edit the stores directly, as the people do to whom the stores belong: the d
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -55,15 +54,20 @@ sleep 1; {datasyncd} conflicts
 
 def steps(base: Path) -> str:
     """What to try, for somebody who stands in `base` (or is told to go there)."""
-    folder = Path(sys.executable).parent
-    here = Path(os.getcwd())
-    place = "" if base == here else f" (cd {base})"
-    python = _shown(folder / Path(sys.executable).name, base)
-    command = folder / "datasyncd"
-    datasyncd = _shown(command, base) if command.exists() else f"{python} -m datasyncd"
-    return _STEPS.format(place=place, python=python, datasyncd=datasyncd)
+    place = "" if base == Path.cwd() else f" (cd {base})"
+    return _STEPS.format(place=place, python=python(base), datasyncd=datasyncd(base))
 
 
-def _shown(program: Path, base: Path) -> str:
-    """A program as one types it in `base`."""
+def python(base: Path) -> str:
+    """This interpreter, as one types it in `base`."""
+    return _typed(Path(sys.executable), base)
+
+
+def datasyncd(base: Path) -> str:
+    """The command, as one types it in `base`."""
+    command = Path(sys.executable).with_name("datasyncd")
+    return _typed(command, base) if command.exists() else f"{python(base)} -m datasyncd"
+
+
+def _typed(program: Path, base: Path) -> str:
     return str(program.relative_to(base)) if program.is_relative_to(base) else str(program)
