@@ -81,8 +81,24 @@ def test_our_own_write_seen_before_its_answer_is_nobodys_edit(condition: str) ->
 
     assert contact.everywhere("name") == {"Anna"}
     assert (world.writes(), contact.reports()) == (1, [])
-    assert [sib.n for sib in contact.register("name").sibs] == [2]
+    assert contact.origins("name") == ["crm"]
     contact.is_at_rest()
+
+
+def test_a_reading_that_began_before_our_write_says_nothing_after_it() -> None:
+    """Row 5: it ends after the answer, and shows what was there before."""
+    contact = linked("crm", system("mail", "none"), name="Ann")
+    world = contact.world
+    contact.edits("crm", name="Anna")
+    world.pulls("crm")
+
+    world.hears("mail", contact.key("mail"))
+    world.meanwhile("mail", "reading", lambda: world.delivers("mail"))
+    world.reads("mail")
+
+    assert (contact.siblings("name"), contact.origins("name")) == (["Anna"], ["crm"])
+    contact.syncs()
+    assert (contact.everywhere("name"), world.writes(), contact.reports()) == ({"Anna"}, 1, [])
 
 
 def shout(field: str, value: Native) -> Native:
@@ -328,7 +344,7 @@ def test_a_write_without_an_answer_that_landed_is_recognised(condition: str, lat
 
     assert contact.everywhere("name") == {"Anna"}
     assert (len(contact.world.sent("mail")), contact.reports()) == (1, [])
-    assert [sib.n for sib in contact.register("name").sibs] == [2]
+    assert contact.origins("name") == ["crm"]
     contact.world.waits(late_s + 1)
     contact.syncs()
     contact.is_at_rest()
@@ -400,7 +416,7 @@ def test_a_crash_around_a_write_is_an_unknown_outcome(condition: str, moment: st
     assert contact.ghosts() == 1
     contact.syncs()
     assert contact.everywhere("name") == {"Anna"}
-    assert contact.reports() == []
+    assert (contact.origins("name"), contact.reports()) == (["crm"], [])
     contact.is_at_rest()
 
 

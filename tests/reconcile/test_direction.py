@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .world import World, linked, overruled, system
+from .world import World, both, linked, overruled, system
 
 
 def test_a_field_that_only_goes_there_is_written_back_when_somebody_changes_it() -> None:
@@ -45,6 +45,18 @@ def test_an_edit_where_a_field_only_comes_from_has_not_seen_the_others() -> None
     assert contact.everywhere("city") == {"Bonn"}
     assert [(r.kind, r.chosen) for r in contact.reports()] == [("conflict", "Bonn")]
     assert contact.siblings("city") == ["Bonn"]
+
+
+def test_a_field_that_only_comes_from_there_is_not_told_what_it_shows_by_chance() -> None:
+    contact = linked("crm", system("shop", pull=("city",)), city="Rome")
+    for city in ("Oslo", "Rome"):
+        contact.edits("crm", city=city)
+        contact.syncs()
+
+    contact.edits("shop", city="Bonn")
+    contact.syncs()
+
+    assert contact.conflicts() == [both("city", crm="Rome", shop="Bonn", chosen="Bonn")]
 
 
 def test_a_one_way_target_never_makes_a_person() -> None:

@@ -5,8 +5,45 @@ from __future__ import annotations
 import pytest
 
 from datasyncd.adapters.errors import Throttled, Unreachable
+from datasyncd.reconcile.clocks import dominates
 
 from .world import World, linked, system
+
+
+def test_only_a_reading_that_began_after_a_value_was_chosen_acknowledges_it() -> None:
+    """What mail shows is what it showed before: that it has seen the way there and back is not proven."""
+    contact = linked("crm", "mail", name="Ann")
+    world = contact.world
+
+    def there_and_back() -> None:
+        for name in ("Anna", "Ann"):
+            contact.edits("crm", name=name)
+            world.pulls("crm")
+
+    world.hears("mail", contact.key("mail"))
+    world.meanwhile("mail", "reading", there_and_back)
+    world.reads("mail")
+    assert not dominates(contact.context("mail", "name"), contact.register("name").ctx)
+
+    contact.syncs()
+    assert (world.writes(), contact.reports()) == (0, [])
+    contact.is_at_rest()
+
+
+def test_an_answer_acknowledges_what_was_sent_and_not_what_came_meanwhile() -> None:
+    contact = linked("crm", "mail", name="Ann")
+    contact.edits("crm", name="Anna")
+
+    def edited_again() -> None:
+        contact.edits("crm", name="Annie")
+        contact.world.pulls("crm")
+
+    contact.world.meanwhile("mail", "written", edited_again)
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Annie"}
+    assert [write.fields for write in contact.world.sent("mail")] == [{"name": "Anna"}, {"name": "Annie"}]
+    contact.is_at_rest()
 
 
 def test_long_histories_leave_no_trace_in_versions() -> None:

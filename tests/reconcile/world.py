@@ -575,6 +575,11 @@ class Contact:
         """Values that nobody who had seen them has overwritten."""
         return sorted((said_canonical(field, sib.val) for sib in self.register(field).sibs), key=repr)
 
+    def origins(self, field: str) -> list[str]:
+        """Whose edits the siblings are."""
+        cluster = self.cluster
+        return sorted(cluster.origin(sib.actor) or "person" for sib in cluster.regs[NUMBERS[field]].sibs)
+
     def versions(self, field: str) -> str:
         """Names the versions of a field as a person sees them."""
         return versions_digest(self.cluster, NUMBERS[field], self.world.store.fingerprints).hex()
