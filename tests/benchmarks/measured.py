@@ -124,10 +124,15 @@ def _megabytes(used: resource.struct_rusage) -> float:
 @contextlib.contextmanager
 def daemon(config: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A daemon that has done its first cycle."""
-    process = subprocess.Popen([*COMMAND, "run", "--config", str(config)], stderr=subprocess.DEVNULL)
+    log = config.with_name("daemon.log")
+    with log.open("wb") as out:
+        process = subprocess.Popen([*COMMAND, "run", "--config", str(config)], stderr=out)
     try:
         wait_for(lambda: _in_step(config), 60)
         yield process
+    except TimeoutError as error:
+        ended = process.poll()
+        raise TimeoutError(f"{error}; the daemon {'runs' if ended is None else ended}: {log.read_text()}") from None
     finally:
         process.terminate()
         process.wait()
