@@ -80,6 +80,15 @@ def test_who_may_not_be_written_to_is_not_in_the_email_platform(started: tuple[E
         example.in_mail("hholy@gmail.com")
 
 
+def test_an_opt_out_is_written_in_the_words_of_each_system(started: tuple[Example, str]) -> None:
+    example, _printed = started
+    astrid = "astrid.gruber@apple.at"
+
+    example.types("sed -i.bak '/astrid.gruber/s/,Y,N,/,N,N,/' var/mail/contacts.csv")
+
+    soon(lambda: example.in_prefs(astrid)["email_ok"] == "out" and example.in_crm(astrid)["email_ok"] == 0)
+
+
 def test_a_second_one_says_that_a_daemon_works_on_it(started: tuple[Example, str]) -> None:
     example, _printed = started
 
