@@ -85,9 +85,10 @@ def test_our_own_write_seen_before_its_answer_is_nobodys_edit(condition: str) ->
     contact.is_at_rest()
 
 
-def test_a_reading_that_began_before_our_write_says_nothing_after_it() -> None:
+@pytest.mark.parametrize(("condition", "order"), [("none", "digest"), ("enforced", "digest"), ("enforced", "counter")])
+def test_a_reading_that_began_before_our_write_says_nothing_after_it(condition: str, order: str) -> None:
     """Row 5: it ends after the answer, and shows what was there before."""
-    contact = linked("crm", system("mail", "none"), name="Ann")
+    contact = linked("crm", system("mail", condition, version_order=order), name="Ann")
     world = contact.world
     contact.edits("crm", name="Anna")
     world.pulls("crm")

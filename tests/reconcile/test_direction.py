@@ -52,6 +52,8 @@ def test_a_field_that_only_comes_from_there_is_not_told_what_it_shows_by_chance(
     for city in ("Oslo", "Rome"):
         contact.edits("crm", city=city)
         contact.syncs()
+    contact.edits("shop", name="Anna")
+    contact.syncs()
 
     contact.edits("shop", city="Bonn")
     contact.syncs()

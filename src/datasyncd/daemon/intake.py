@@ -59,7 +59,6 @@ class Intake:
         self._read: list[tuple[str, int]] = []
         self._overlay: dict[bytes, list[Cluster]] = {}
         self._generations: Mapping[str, int] = {}
-        self._kept_out: dict[str, bytes] = {}
 
     def take(self, records: Sequence[Record], *, known_dirty: Mapping[str, int] | None = None) -> Taken:
         """Take records in; commits nothing itself. `known_dirty`: generations before the reading began."""
@@ -68,12 +67,6 @@ class Intake:
         records = list({record.key: record for record in records}.values())
         self._generations = tx.readings.generations(link.system, link.object) if known_dirty is None else known_dirty
         heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
-        self._kept_out = tx.records.quarantined_records(link.system, link.object)
-        for record in records if self._kept_out else ():
-            if self._kept_out.get(record.key) == b"":
-                # It was kept out for how it was written, and can be read again.
-                del self._kept_out[record.key]
-                self.effects.released.append((link.system, link.object, record.key, None))
         bound: list[tuple[Record, Head, bytes]] = []
         unbound: list[tuple[Record, bytes]] = []
         for record in records:
@@ -182,11 +175,17 @@ class Intake:
         creating = tx.clusters.creating(link.system, entity.name)
         wanted = {number for numbers in found.values() for number in numbers} | set(creating)
         self.clusters.update(tx.clusters.load(wanted - self.clusters.keys()))
+        kept_out = tx.records.quarantined_records(link.system, link.object)
+        for record, _digest in unbound if kept_out else ():
+            if kept_out.get(record.key) == b"":
+                # It was kept out for how it was written, and can be read again.
+                del kept_out[record.key]
+                self.effects.released.append((link.system, link.object, record.key, None))
         creates = [self.clusters[number] for number in creating]
         for reading, own in zip(readings, keys, strict=True):
             candidates = self._candidates(own, found)
             match = identify(reading.ext_id, own, candidates, creates, link.rule)
-            self._decide(reading, own, match, self._kept_out.get(reading.ext_id))
+            self._decide(reading, own, match, kept_out.get(reading.ext_id))
 
     def _candidates(self, keys: Sequence[MatchKey], found: Mapping[bytes, Sequence[int]]) -> list[Cluster]:
         out: dict[int, Cluster] = {}
