@@ -563,3 +563,21 @@ async def test_a_read_only_database_is_a_matter_of_rights(app: Path) -> None:
     connection.close()
 
     assert isinstance(trouble(raised.value, "desk", app), Unauthorised)
+
+
+async def test_a_commit_that_no_event_tells_of_is_noticed(tmp_path: Path) -> None:
+    """The file is elsewhere, and so are its events; what tells is the version of the content."""
+    (tmp_path / "elsewhere").mkdir()
+    file = made(
+        tmp_path / "elsewhere" / "app.db",
+        "PRAGMA journal_mode = WAL",
+        "CREATE TABLE contacts (id INTEGER PRIMARY KEY, email TEXT)",
+    )
+    (tmp_path / "app.db").symlink_to(file)
+    async with opened("sqlite", tmp_path, ObjectSpec("contacts", "id", ("email",)), path="app.db") as desk:
+        hints = aiter(desk.watch("contacts"))
+        with anyio.fail_after(5):
+            await anext(hints)  # the first look
+            with sql(file) as other:
+                other.execute("INSERT INTO contacts (email) VALUES ('a@example.org')")
+            await anext(hints)

@@ -160,8 +160,9 @@ class FolderAdapter:
         """A hint after each change of the file, by whomever."""
         path = self._path(self._spec(object))
         with self._named():
-            async for _ in self._watches.changes(path.parent, [path.name]):
-                yield Hint()
+            async for changed in self._watches.changes(path.parent, [path.name]):
+                if changed:
+                    yield Hint()
 
     async def aclose(self) -> None:
         """End all watches; between calls nothing else is held."""

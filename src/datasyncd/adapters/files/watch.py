@@ -14,8 +14,8 @@ from datasyncd.adapters.errors import Unreachable
 STEP_MS = 50
 """How often the watcher looks at what the kernel has told it; a change is passed on after one quiet step."""
 
-LOOK_MS = 5_000
-"""How often it looks whether the folder is still the one that it watches."""
+LOOK_MS = 1_000
+"""How often it looks whether the folder is still the one that it watches, while nothing happens."""
 
 
 class Watches:
@@ -25,10 +25,11 @@ class Watches:
         self._stops: set[anyio.Event] = set()
         self._closed = False
 
-    async def changes(self, folder: Path, names: Collection[str]) -> AsyncIterator[None]:
-        """Yield after each burst of changes to files of these names in the folder, until `close`.
+    async def changes(self, folder: Path, names: Collection[str]) -> AsyncIterator[bool]:
+        """Yield true after each burst of changes to files of these names in the folder, until `close`.
 
-        A folder that was moved away and made again is watched again. Raises `Unreachable` if there is none.
+        False: nothing happened for a while, and the caller may look for what no event tells of. A folder that was
+        moved away and made again is watched again. Raises `Unreachable` if there is none.
         """
         watched = _identity(folder)
         while not self._closed:
@@ -46,8 +47,7 @@ class Watches:
                     recursive=False,
                 ):
                     now = _identity(folder)
-                    if changes or now != watched:
-                        yield
+                    yield bool(changes) or now != watched
                     if now != watched:
                         watched = now
                         break

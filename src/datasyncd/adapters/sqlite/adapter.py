@@ -26,7 +26,7 @@ from datasyncd.adapters.contract import (
     VersionOrder,
     Write,
 )
-from datasyncd.adapters.errors import NotFound
+from datasyncd.adapters.errors import AdapterError, NotFound
 from datasyncd.adapters.files.watch import Watches
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
@@ -111,11 +111,27 @@ class SqliteAdapter:
         return await self._database.run(push, spec, selection, writes, self._database.is_still_there)
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
-        """A hint after each burst of commits to the file, by whomever."""
+        """A hint after each burst of commits to the file, by whomever.
+
+        In WAL mode the file changes before the commit can be read, and a slow disk may stretch that to seconds; no
+        event says when it is over. So the version of the content is looked at when the burst is over.
+        """
         path = Path(self._database.path)
         names = [path.name + ending for ending in ("", "-wal", "-journal")]
-        async for _ in self._watches.changes(path.parent, names):
-            yield Hint()
+        known: tuple[int, int] | None = None
+        async for changed in self._watches.changes(path.parent, names):
+            now = await self._version()
+            if changed or now != known:
+                known = now
+                yield Hint()
+
+    async def _version(self) -> tuple[int, int] | None:
+        """Another one after each commit of somebody else that can be read; None: it cannot be told now."""
+        try:
+            version = await self._database.run(reading.data_version)
+        except AdapterError:
+            return None
+        return self._database.openings, version
 
     async def aclose(self) -> None:
         """Close the file and end all watches; a call that runs is cut short."""

@@ -47,6 +47,12 @@ def start(connection: sqlite3.Connection, spec: ObjectSpec, selection: Selection
     return Start(table.tells_keys_apart(spec.key), tuple(malformed), tuple(value for (value,) in newest))
 
 
+def data_version(connection: sqlite3.Connection) -> int:
+    """Another number after each commit of somebody else that this connection can see."""
+    found: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return found
+
+
 def page(connection: sqlite3.Connection, spec: ObjectSpec, sql: str, values: Sequence[Native]) -> Batch:
     """One page by a statement of `Selection`, which takes the limit last."""
     rows = fetch(connection, sql, (*values, PAGE + 1))
