@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
+from datasyncd.adapters.contract import Outcome, Write, Written
 
 from .world import Contact, World, both, overruled, system, undecided
 
@@ -277,3 +280,22 @@ def test_no_record_is_made_beside_one_that_is_kept_out() -> None:
 
     assert len(world.keys("crm")) == 1
     assert len(world.keys("mail")) == 2
+
+
+def test_a_create_that_answers_with_somebody_elses_record_is_a_clash() -> None:
+    """Row 35; F58: an upsert found Bob by his telephone. Nothing breaks, and the create is blocked."""
+    world = World("crm", "mail")
+    bob = world.linked(email="bob@example.org", phone="1")
+    ann = world.person("crm", email="ann@example.org", phone="1")
+    desk, push = world.desks["mail"], world.desks["mail"].push
+
+    async def upserts(object: str, writes: Sequence[Write]) -> list[Outcome]:
+        return [Written(bob.key("mail")) for _ in writes]
+
+    desk.push = upserts  # type: ignore[method-assign]
+    world.cycle()
+    desk.push = push  # type: ignore[method-assign]
+    world.syncs()
+
+    assert ann.exists_in() == {"crm"}
+    assert [r.kind for r in ann.reports(state="open")] == ["clash"]

@@ -415,7 +415,7 @@ class Delivery:
         counted: dict[WriteClass, int] = {}
         dirty: list[str] = []
         wait: list[int] = []
-        for sending, outcome in zip(sends, outcomes, strict=True):
+        for sending, outcome in zip(sends, self._none_twice(tx, sends, outcomes), strict=True):
             cluster = clusters[sending.plan.cluster.id]
             self._settle_one(tx, cluster, sending, outcome, effects, dirty, wait)
             if isinstance(outcome, Written):
@@ -429,6 +429,22 @@ class Delivery:
         if dirty:
             tx.readings.hint(link.system, link.object, dirty, tx.stamp, tx.at)
         tx.outbox.postpone(link.system, wait, tx.at + WAIT)
+
+    def _none_twice(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """A create that answers with a record which is bound already has made none: the system found that one."""
+        link = self.link
+        made = [o.key for s, o in zip(sends, outcomes, strict=True) if s.plan.op == "create" and isinstance(o, Written)]
+        bound = set(tx.clusters.heads(link.system, link.object, made)) if made else set()
+        out: list[Outcome] = []
+        for sending, outcome in zip(sends, outcomes, strict=True):
+            if sending.plan.op == "create" and isinstance(outcome, Written):
+                if outcome.key in bound:
+                    tx.readings.hint(link.system, link.object, [outcome.key], tx.stamp, tx.at)
+                    outcome = Clash(None, outcome.key)
+                else:
+                    bound.add(outcome.key)
+            out.append(outcome)
+        return out
 
     def _settle_one(
         self,
