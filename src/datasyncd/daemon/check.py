@@ -5,7 +5,7 @@ Reads the systems, and writes nothing anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -59,10 +59,24 @@ async def refuse_inconsistent(config: Config) -> None:
         for entity, link in config.links.get(system, {}).items():
             promised[system, entity] = adapter.capabilities(link.object)
         await adapter.aclose()
-    problems = [*consistency(config, promised), *_schedules(config)]
+    problems = [*consistency(config, promised), *_schedules(config), *_not_built(config, promised)]
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise ConfigInvalid(errors)
+
+
+def _not_built(config: Config, promised: Mapping[tuple[str, str], Capabilities]) -> list[Problem]:
+    """Systems whose ways this version cannot follow without risk to their data."""
+    findings = config.findings()
+    for (system, entity), capabilities in promised.items():
+        missing = {
+            "writes replace the whole record": capabilities.whole_record,
+            "versions are visible and not enforced": capabilities.condition is Condition.VISIBLE,
+            "readings by key may be old": capabilities.stale_s > 0,
+        }
+        for what in (what for what, there in missing.items() if there):
+            findings.error(("links", system, entity), f"{what} in this system; not built yet in this version")
+    return findings.in_order()
 
 
 def _schedules(config: Config) -> list[Problem]:
@@ -113,7 +127,10 @@ async def check(config: Config) -> list[Finding]:
                 ]
         finally:
             await adapter.aclose()
-    return [*of_problems([*consistency(config, promised), *_schedules(config)]), *findings]
+    return [
+        *of_problems([*consistency(config, promised), *_schedules(config), *_not_built(config, promised)]),
+        *findings,
+    ]
 
 
 def _promise(system: str, place: str, capabilities: Capabilities) -> list[Finding]:

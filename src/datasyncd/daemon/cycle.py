@@ -32,6 +32,7 @@ MAX_CYCLES = 50
 ATTEMPTS = 4
 """At a system that may answer the next time."""
 LONGEST_WAIT_S = 30.0
+"""A write that is due later than that is left to the next `sync`."""
 
 
 class SyncResult(msgspec.Struct):
@@ -99,8 +100,10 @@ async def sync(
         waits = await engine.store.transact(lambda tx: _open_work(tx, engine, result.failed))
         if waits is None and not done:
             break
-        if waits is not None and waits > 0:
-            await anyio.sleep(min(waits, LONGEST_WAIT_S))
+        if waits is not None and waits > LONGEST_WAIT_S:
+            break
+        if waits:
+            await anyio.sleep(waits)
     for key, error in engine.detached.items():
         result.failed[".".join(key)] = str(error)
     terms = Terms.of(engine.config, engine.rules, engine.store.fingerprints)
