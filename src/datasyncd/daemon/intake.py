@@ -102,7 +102,7 @@ class Intake:
             and not head.loud
             and record.key not in self._generations
         ):
-            if head.epoch > self.link.last_began.seq:
+            if 0 <= self.link.last_began.seq < head.epoch:
                 self.taken.echoes += 1
             return
         bound.append((record, head, digest))
@@ -137,7 +137,7 @@ class Intake:
             # Another reading of the same hint may be in flight, which began earlier.
             binding.last_read_at = reading.began_at
             binding.changed = True
-        if len(self.effects.journal) == edits and binding.epoch > self.link.last_began.seq:
+        if len(self.effects.journal) == edits and 0 <= self.link.last_began.seq < binding.epoch:
             self.taken.echoes += 1
         incomplete = bool(observer.absent) and not binding.digest
         generation = self._hinted_before(reading.ext_id)
