@@ -21,6 +21,7 @@ def lost(edits: Iterable[Edit], final: Mapping[str, Row], reports: Sequence[Mapp
     reported = {
         (report["field"], candidate["value"], candidate["system"])
         for report in reports
+        if report["field"] in TEXTS
         for candidate in report["candidates"]
     }
     return [
