@@ -64,7 +64,7 @@ def run(commands: str, folder: Path, environ: Mapping[str, str] | None = None) -
 
     A `sleep` takes somewhat longer: the machine may be busy with other tests.
     """
-    shell = ["sh", "-e", "-c", re.sub(r"^sleep (\d+)", r"sleep \1.7", commands, flags=re.MULTILINE)]
+    shell = ["sh", "-e", "-c", re.sub(r"^sleep (\d+)", r"sleep \1.5", commands, flags=re.MULTILINE)]
     done = subprocess.run(
         shell,
         cwd=folder,

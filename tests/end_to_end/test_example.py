@@ -59,7 +59,7 @@ def test_the_printed_commands_do_what_they_say(started: tuple[Example, str]) -> 
     shown = example.types(disagree)
     assert re.search(r"crm +en\b", shown)
     assert re.search(r"mail +fr\b", shown)
-    assert example.languages(LEONIE) == ("en", "fr", "de")
+    assert example.languages(LEONIE)[:2] == ("en", "fr"), "nobody is overwritten"
 
     (conflict,) = example.json("conflicts")
     assert conflict["field"] == "language"

@@ -22,12 +22,12 @@ crm = sqlite3.connect("var/crm.db")
 crm.execute("UPDATE contacts SET phone = '+49 711 2842223' WHERE id = 1002")
 crm.commit()
 END
-sleep 1; grep leonekohler var/mail/contacts.csv
+sleep 2; grep leonekohler var/mail/contacts.csv
 
 2  She opts out of SMS in the preference centre. See who knows of it:
 
 sed -i.bak '/leonekohler/s/"sms_ok": "in"/"sms_ok": "out"/' var/prefs/prefs.jsonl
-sleep 1; {datasyncd} explain contact leonekohler@surfeu.de sms_opt_in
+sleep 2; {datasyncd} explain contact leonekohler@surfeu.de sms_opt_in
 
 3  Two people change her language at the same moment, one in the CRM and one in the e-mail platform:
 
@@ -39,7 +39,7 @@ mail = pathlib.Path("var/mail/contacts.csv")
 mail.write_text(re.sub("(leonekohler.*,Germany),[a-z]*,", r"\\1,fr,", mail.read_text()))
 crm.commit()
 END
-sleep 1; {datasyncd} conflicts
+sleep 2; {datasyncd} conflicts
 
 4  Nobody is overwritten until you choose. Take the CRM's value for the ID that `conflicts` shows:
 
