@@ -31,6 +31,8 @@ Progress = Callable[[str, int, int], None]
 MAX_CYCLES = 50
 ATTEMPTS = 4
 """At a system that may answer the next time."""
+LINGER_S = 2.0
+"""A file without a lock must stay the same for so long before what it lacks counts as deleted."""
 LONGEST_WAIT_S = 30.0
 """A write that is due later than that is left to the next `sync`."""
 
@@ -66,10 +68,20 @@ async def pull_link(engine: Engine, link: Link, progress: Progress | None = None
         async for attempt in stamina.retry_context(on=_may_pass, attempts=ATTEMPTS, timeout=20.0):
             with attempt:
                 note = None if progress is None else lambda read: progress(link.name, read, 0)
-                pulled = await pull(link, engine.store, engine.begin, note, lambda: engine.stopping)
+                linger = _linger if _may_be_half_written(link) else None
+                pulled = await pull(link, engine.store, engine.begin, note, lambda: engine.stopping, linger)
                 counts = pulled.counts
         counts.add(await read_dirty(link, engine.store, engine.begin))
     return counts
+
+
+def _may_be_half_written(link: Link) -> bool:
+    """Whether others may be in the middle of writing what we read: a file without a lock."""
+    return link.rule.pull_is_reading and link.rule.condition == "none"
+
+
+async def _linger() -> None:
+    await anyio.sleep(LINGER_S)
 
 
 async def push_link(engine: Engine, link: Link, *, pulled: bool, progress: Progress | None = None) -> Counts:

@@ -6,12 +6,13 @@ complete, or that misses more than the link's guard allows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import msgspec
 
 from datasyncd.adapters.contract import Cursor, Gone, Moment, Page, Record
+from datasyncd.adapters.digest import row_digest
 from datasyncd.reconcile.cluster import AttemptStatus
 from datasyncd.reconcile.deletion import gone
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -37,6 +38,8 @@ class Pulled(msgspec.Struct):
     began: Moment = Moment(0, 0)
     seen: set[int] = set()
     malformed: list[str] = []
+    listed: bytes = b""
+    """Digest of the keys and versions of all records, where `linger` needs it."""
     unsettled: bool = False
     deferred: list[Record] = []
     """Records without a binding, kept until it is known which ones are missing (the key is a mapped field)."""
@@ -48,8 +51,11 @@ async def pull(
     begin: Callable[[], Moment],
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    linger: Callable[[], Awaitable[None]] | None = None,
 ) -> Pulled:
     """Pull a link once: what changed since its cursor, or everything. With `stopping`, no further page.
+
+    `linger`: a wait before missing records are believed to be gone, for files that somebody may be writing.
 
     On crash: pages that were committed stay; the cursor moves only with the last one, so that the rest is
     read again.
@@ -66,6 +72,8 @@ async def pull(
         taken = await store.transact(partial(_take, link=link, fp=fp, page=page, pulled=pulled, defers=defers))
         _add(pulled, taken)
         pulled.complete = page.complete
+        if linger is not None:
+            pulled.listed = _listed(pulled.listed, page)
         position = page.cursor if page.cursor is not None else position
         if progress is not None:
             progress(taken.read)
@@ -74,7 +82,7 @@ async def pull(
             return pulled
     if since is not None:
         pulled.complete = False
-    await _conclude(link, store, begin, pulled)
+    await _conclude(link, store, begin, pulled, linger)
     if position != cursor.position or not cursor.last_success_at or pulled.counts.changed:
         began, complete = pulled.began.at, pulled.complete
         await store.transact(
@@ -85,6 +93,20 @@ async def pull(
         link.complete_began = pulled.began
         link.wants_full = False
     return pulled
+
+
+def _listed(before: bytes, page: Page) -> bytes:
+    """A digest of all keys and versions listed so far."""
+    return row_digest([before, *((record.key, record.version) for record in page.records)])
+
+
+async def _lasts(link: Link, linger: Callable[[], Awaitable[None]], pulled: Pulled) -> bool:
+    """Whether a second look, a while later, shows the very same records: nobody is in the middle of writing them."""
+    await linger()
+    listed = b""
+    async for page in link.adapter.pull(link.object, None):
+        listed = _listed(listed, page)
+    return listed == pulled.listed
 
 
 def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, defers: bool) -> Taken:
@@ -123,12 +145,22 @@ def _add(pulled: Pulled, taken: Taken) -> None:
     pulled.unsettled = pulled.unsettled or taken.unsettled
 
 
-async def _conclude(link: Link, store: Store, begin: Callable[[], Moment], pulled: Pulled) -> None:
+async def _conclude(
+    link: Link,
+    store: Store,
+    begin: Callable[[], Moment],
+    pulled: Pulled,
+    linger: Callable[[], Awaitable[None]] | None,
+) -> None:
     """What a complete pull says beside its records: renames, deletions, creates that never happened."""
     fp = store.fingerprints
     missing: list[tuple[int, int, str]] = []
     if pulled.complete:
         missing = await store.transact(lambda tx: _missing(tx, link, pulled))
+        if missing and linger is not None and not await _lasts(link, linger, pulled):
+            # Nothing is concluded from this pull; another one follows at once.
+            missing, pulled.complete, link.wants_full = [], False, True
+            pulled.counts.changed += 1
         if missing and pulled.deferred:
             lost = missing
             missing = await store.transact(lambda tx: rename.settle(tx, link, fp, pulled.began, pulled.deferred, lost))

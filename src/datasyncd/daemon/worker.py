@@ -177,6 +177,8 @@ class Worker:
         link = await self._attached()
         counts = await pull_link(self.engine, link)
         self._succeeded()
+        if link.wants_full:
+            self.due.set()
         if counts.changed:
             self.on_change(link.rule.entity)
 
