@@ -248,7 +248,7 @@ async def test_a_missing_column_is_absent_and_told(tmp_path: Path) -> None:
     made(tmp_path, b"Id,Email,name\n1,a,A\n")
     async with opened("csv", tmp_path, CONTACTS, path=".") as desk:
         assert await records(desk, "contacts") == {"1": {"Id": "1", "Email": "a"}}
-        with pytest.raises(NotFound, match="no column 'Name'; it has Id, Email, name"):
+        with pytest.raises(NotFound, match="no column 'Name'; did you mean 'name'"):
             await desk.describe("contacts")
         assert await desk.push("contacts", [Write("update", "1", {"Name": "x"})]) == [
             Rejected("contacts.csv has no column 'Name'", ("Name",))

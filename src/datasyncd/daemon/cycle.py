@@ -31,6 +31,8 @@ Progress = Callable[[str, int, int], None]
 MAX_CYCLES = 50
 ATTEMPTS = 4
 """At a system that may answer the next time."""
+IDLE_CYCLES = 5
+"""Cycles in a row that change nothing, after which what still waits is left to the next `sync`."""
 LINGER_S = 2.0
 """A file without a lock must stay the same for so long before what it lacks counts as deleted."""
 LONGEST_WAIT_S = 30.0
@@ -101,6 +103,7 @@ async def sync(
     """Cycles until nothing is left to do. `link`: pull only this one ("system.entity"); `full`: everything."""
     started = time.monotonic()
     result = SyncResult()
+    idle = 0
     for _ in range(MAX_CYCLES):
         await _attach(engine)
         chosen = [known for known in _pull_order(engine.links.values()) if link in (None, known.name)]
@@ -112,7 +115,8 @@ async def sync(
         waits = await engine.store.transact(lambda tx: _open_work(tx, engine, result.failed))
         if waits is None and not done:
             break
-        if waits is not None and waits > LONGEST_WAIT_S:
+        idle = 0 if done else idle + 1
+        if idle > IDLE_CYCLES or (waits is not None and waits > LONGEST_WAIT_S):
             break
         if waits:
             await anyio.sleep(waits)

@@ -22,6 +22,7 @@ class Gate:
         self._held: frozenset[WriteClass] = frozenset()
         self._own: frozenset[WriteClass] = frozenset()
         """Of these, the classes that this link's own limits hold."""
+        self._bound = 0
 
     def judge(self, tx: Tx) -> bool:
         """Which classes wait for a person, by all that is waiting now. False: nothing waits."""
@@ -46,12 +47,11 @@ class Gate:
                 bound = tx.clusters.bound(link.system, link.object)
             if exceeds(rule, write_class, count, bound):
                 held.add(write_class)
-                if guard is None:
-                    tx.guards.hold(tx.next(), link.system, rule.entity, write_class, False, bound, tx.at)
             elif guard is not None:
                 tx.guards.set_state(guard, "over")
                 tx.outbox.wake(link.system, rule.entity, tx.at)
         source = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
+        self._bound = bound
         self._own, self._held = frozenset(held), frozenset(held | source)
         return True
 
@@ -63,9 +63,13 @@ class Gate:
         return len(items)
 
     def _note(self, tx: Tx, item: Item) -> None:
-        rule = self.link.rule
-        for source in (False, True):
-            guard = tx.guards.held(rule.system, rule.entity, item.write_class, source)
-            if guard is not None:
-                tx.guards.add(guard, [item])
-                return
+        """A held set begins with its first item: what was approved before makes none."""
+        rule, kind = self.link.rule, item.write_class
+        guard = tx.guards.held(rule.system, rule.entity, kind, False)
+        if guard is None and kind in self._own:
+            guard = tx.next()
+            tx.guards.hold(guard, rule.system, rule.entity, kind, False, self._bound, tx.at)
+        if guard is None:
+            guard = tx.guards.held(rule.system, rule.entity, kind, True)
+        if guard is not None:
+            tx.guards.add(guard, [item])

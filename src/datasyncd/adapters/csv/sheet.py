@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import islice
 
 from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record
@@ -34,7 +35,10 @@ class CsvSheet(Sheet):
         except csv.Error as error:
             raise NotFound(f"{name}: the header cannot be read: {error}") from None
         if spec.key not in self._names:
-            raise NotFound(f"{name} has no column {spec.key!r} for the key; it has {', '.join(self._names)}")
+            # What stands in the first line may be a person: only its length is told.
+            raise NotFound(
+                f"{name} has no column {spec.key!r} for the key; its first line has {len(self._names)} cells"
+            )
         self._at = {column: self._names.index(column) for column in spec.columns if column in self._names}
         first = start + source.line_num
         self._header = "".join(lines[start:first])
@@ -45,7 +49,9 @@ class CsvSheet(Sheet):
         for name in self.spec.columns:
             if self._names.count(name) != 1:
                 what = "no column" if name not in self._names else "more than one column"
-                raise NotFound(f"{self.name} has {what} {name!r}; it has {', '.join(self._names)}")
+                near = get_close_matches(name, self._names, n=1)
+                hint = f"; did you mean {near[0]!a}?" if near else ""
+                raise NotFound(f"{self.name} has {what} {name!r}{hint}")
         return tuple(Column(name=name, kind="text") for name in dict.fromkeys(self._names))
 
     def record(self, key: Key) -> Record:
