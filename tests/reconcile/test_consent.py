@@ -313,7 +313,7 @@ def test_a_choice_never_raises_a_consent(before: str, value: str | None) -> None
     if before == "unknown" and value is None:
         return
     with pytest.raises(Refused, match="never raises a consent"):
-        choose(cluster, NUMBERS["sms_opt_in"], value, contact.world.rules, Effects(0))
+        choose(cluster, NUMBERS["sms_opt_in"], value, contact.world.rules, contact.world.store.fingerprints, Effects(0))
 
 
 def test_a_choice_may_lower_a_consent() -> None:
@@ -323,7 +323,7 @@ def test_a_choice_may_lower_a_consent() -> None:
     contact.syncs()
 
     cluster = contact.cluster
-    choose(cluster, NUMBERS["sms_opt_in"], "out", contact.world.rules, Effects(0))
+    choose(cluster, NUMBERS["sms_opt_in"], "out", contact.world.rules, contact.world.store.fingerprints, Effects(0))
 
     assert [sib.val for sib in cluster.regs[NUMBERS["sms_opt_in"]].sibs] == ["out"]
 

@@ -327,9 +327,9 @@ def _named_by_each(attempts: Sequence[Attempt], ext_id: str, link: Link) -> list
     proven = link.rule.key_field is None and any(attempt.ext_id == ext_id for attempt in attempts)
     if not proven:
         return []
-    named = set(attempts[0].body.fields)
+    named = set(attempts[0].body.numbers)
     for attempt in attempts[1:]:
-        named &= set(attempt.body.fields)
+        named &= set(attempt.body.numbers)
     return sorted(named)
 
 

@@ -119,7 +119,7 @@ class Delivery:
         """Take out what a guard holds; True: nothing is left to send now."""
         count = self._gate.withhold(tx, planned)
         self.counts.held += count
-        return bool(count) and (not planned.fields or planned.op != "update")
+        return bool(count) and (planned.is_empty or planned.op != "update")
 
     def _plan(self, tx: Tx, limit: int) -> Batch:
         """Claim what is due and note what can be sent at once."""
@@ -213,12 +213,11 @@ class Delivery:
 
     def _sending(self, tx: Tx, planned: Plan, effects: Effects) -> Sending | None:
         link, cluster = self.link, planned.cluster
-        native, refused = link.native({number: field.value for number, field in planned.fields.items()})
+        native, refused = link.native(planned.values())
         if refused:
             self._refuse(planned, refused, effects)
-            for number in refused:
-                planned.fields.pop(number, None)
-            if not planned.fields or (planned.op == "create" and link.rule.key_field in refused):
+            planned.leave_out(refused)
+            if planned.is_empty or (planned.op == "create" and link.rule.key_field in refused):
                 return None
         attempt = attempt_of(planned, tx.next())
         attempt.idem_key = f"{attempt.id}"
@@ -233,20 +232,18 @@ class Delivery:
     def _key(self, planned: Plan, attempt: Attempt, write: Write) -> None:
         """A create: the key it is sent with, where the system does not make one, and what to search it by."""
         link = self.link
-        values = {number: field.value for number, field in planned.fields.items()}
-        attempt.body.keys = keys_of_values(values, link.entity, self.fp)
-        attempt.body.texts = [
-            (number, values[number])
-            for numbers in link.entity.identify
-            if len(numbers) == 1
-            for number in numbers
-            if number in values
-        ]
-        if link.rule.key_field is not None and link.rule.key_field in planned.fields:
+        attempt.body.keys = self._keys_sent(planned)
+        if link.rule.key_field is not None and attempt.body.names(link.rule.key_field):
             write.key = str(write.fields[link.spec.key])
         elif not link.rule.assigns_key:
             write.key = self.fp.match("key", attempt.id, []).hex()
         attempt.ext_id = write.key
+
+    def _keys_sent(self, planned: Plan) -> list[MatchKey]:
+        """Match keys of a record as it is sent: the cluster's own, where all their fields are sent as founded."""
+        if all(number in planned.founded for numbers in self.link.entity.identify for number in numbers):
+            return sorted(planned.cluster.keys)
+        return keys_of_values(planned.values(), self.link.entity, self.fp)
 
     def _refuse(self, planned: Plan, refused: Mapping[FieldNumber, str], effects: Effects) -> None:
         """Values that this system cannot hold: the other fields go on."""
@@ -311,8 +308,8 @@ class Delivery:
         for planned in batch.searches:
             for numbers in link.entity.identify:
                 for number in numbers if len(numbers) == 1 else ():
-                    if number in planned.fields:
-                        native, refused = link.native({number: planned.fields[number].value})
+                    if number in planned.fields or number in planned.founded:
+                        native, refused = link.native({number: planned.values()[number]})
                         if not refused:
                             value = next(iter(native.values()))
                             texts.setdefault(number, {})[repr(value)] = value
@@ -502,8 +499,8 @@ class Delivery:
             kind = ReportKind.CLASH
         else:
             names, reason, kind = outcome.fields, f"{link.system}: {outcome.reason}", ReportKind.REFUSED
-        numbers = {link.translation.number_of(name) for name in names} - {None}
-        mine = frozenset(number for number in numbers if number in attempt.body.fields)
+        numbers = {link.translation.number_of(name) for name in names}
+        mine = frozenset(number for number in numbers if number is not None and attempt.body.names(number))
         answer.refused(
             cluster, attempt, mine, reason, kind, link.rule, self.fp, effects, tx.stamp
         )  # fmt: skip

@@ -36,7 +36,7 @@ def settle(
     for binding_id, cluster_id, _ext_id in missing:
         cluster = clusters[cluster_id]
         binding = next(b for b in cluster.bindings if b.id == binding_id)
-        gone.setdefault(_shape(binding, link), []).append((cluster, binding))
+        gone.setdefault(_shape(cluster, binding, link, fp), []).append((cluster, binding))
     new: dict[tuple[tuple[int, bytes], ...], list[Record]] = {}
     for record in came:
         reading = link.reading(record, b"", began, tx.at, fp, by_id=False)
@@ -59,10 +59,11 @@ def settle(
     return []
 
 
-def _shape(binding: Binding, link: Link) -> tuple[tuple[int, bytes], ...]:
+def _shape(cluster: Cluster, binding: Binding, link: Link, fp: Fingerprinter) -> tuple[tuple[int, bytes], ...]:
     """All that is known of a record but its key."""
-    shadows = binding.body.shadow
-    return tuple(sorted((n, shadow.fp) for n, shadow in shadows.items() if n != link.rule.key_field))
+    numbers = {*binding.body.shadow, *binding.body.shows} - {link.rule.key_field}
+    shadows = {number: cluster.shadow(binding, number, fp) for number in sorted(numbers)}
+    return tuple((number, shadow.fp) for number, shadow in shadows.items() if shadow is not None)
 
 
 def _hold(cluster: Cluster, binding: Binding, link: Link, fp: Fingerprinter, effects: Effects) -> None:

@@ -53,6 +53,11 @@ def accepted(
     binding.ext_id = ext_id
     binding.epoch = epoch
     binding.changed = True
+    if _as_founded(cluster, attempt, binding, image):
+        binding.body.shows = attempt.body.founded
+        binding.body.wrote_at = effects.at
+    else:
+        cluster.spell_out(attempt, fp)
     body, regs = binding.body, cluster.regs
     for number, (expected, ctx, val, depth) in attempt.body.fields.items():
         digest = expected
@@ -66,21 +71,30 @@ def accepted(
         body.shadow[number] = Shadow(digest, None if at_rest else ctx, val, effects.at, depth)
         if not (binding.new and at_rest):
             cluster.touched.add(number)
+    sent = attempt.body.numbers
     if body.blocked:
-        for number in body.blocked.keys() & attempt.body.fields.keys():
+        for number in body.blocked.keys() & set(sent):
             effects.released.append((link.system, link.object, binding.ext_id, number))
-        body.blocked = {n: ctx for n, ctx in body.blocked.items() if n not in attempt.body.fields}
+        body.blocked = {n: ctx for n, ctx in body.blocked.items() if n not in sent}
     _take_image(cluster, binding, attempt, image, link, fp)
     cluster.end(attempt)
     cluster.rescan = True
-    close_refusals(cluster, attempt.body.fields.keys(), attempt.op == "create", link, effects)
+    close_refusals(cluster, sent, attempt.op == "create", link, effects)
     effects.journal.append(
         Entry(
             cluster.id, "create" if attempt.op == "create" else "write", link.system, binding.id, effects.cause,
-            [(number,) for number in attempt.body.fields],
+            [(number,) for number in sent],
         )
     )  # fmt: skip
     return binding
+
+
+def _as_founded(cluster: Cluster, attempt: Attempt, binding: Binding, image: Image | None) -> bool:
+    """Whether a new record holds, field by field, what was founded and sent, and that still stands."""
+    founded = attempt.body.founded
+    if not founded or not binding.new or image is None or not cluster.body.founded.keys() >= set(founded):
+        return False
+    return image.values.keys().isdisjoint(founded)
 
 
 def _created(cluster: Cluster, attempt: Attempt, ext_id: str, link: LinkRule) -> Binding:
@@ -98,9 +112,9 @@ def _adopt_later(cluster: Cluster, attempt: Attempt, binding: Binding, effects: 
     binding.epoch = epoch
     binding.changed = True
     creates = [a for a in cluster.attempts if a.op == "create" and a.system == attempt.system]
-    named = set(attempt.body.fields)
+    named = set(attempt.body.numbers)
     for create in creates:
-        named &= set(create.body.fields)
+        named &= set(create.body.numbers)
         create.binding_id = binding.id
         create.status = AttemptStatus.UNKNOWN
         create.gave_up_at = create.gave_up_at or effects.at
@@ -114,7 +128,7 @@ def _adopt_later(cluster: Cluster, attempt: Attempt, binding: Binding, effects: 
             attempt.system,
             binding.id,
             effects.cause,
-            [(f,) for f in attempt.body.fields],
+            [(f,) for f in attempt.body.numbers],
         )
     )
 
@@ -133,18 +147,20 @@ def _take_image(
         return
     binding.version = image.version
     binding.digest = image.digest
-    shadows = binding.body.shadow
     for number in link.fields:
-        if number in attempt.body.fields:
+        if attempt.body.names(number):
             continue
         if number not in image.values:
             binding.digest = b""
-        elif number in shadows:
-            if fp(image.values[number]) != shadows[number].fp:
+        elif (shadow := cluster.shadow(binding, number, fp)) is not None:
+            if fp(image.values[number]) != shadow.fp:
                 binding.digest = b""
         elif image.values[number] is None and attempt.op == "create":
-            shadows[number] = Shadow(fp.blank, None if number not in cluster.regs else {})
-            cluster.touched.add(number)
+            if number in cluster.regs:
+                binding.body.shadow[number] = Shadow(fp.blank, {})
+                cluster.touched.add(number)
+            else:
+                binding.body.shows = [*binding.body.shows, number]
         else:
             binding.digest = b""
 
@@ -177,7 +193,7 @@ def end_binding(cluster: Cluster, binding: Binding, epoch: int) -> None:
     for attempt in list(cluster.attempts):
         if attempt.binding_id == binding.id:
             cluster.end(attempt)
-    cluster.touched.update(binding.body.shadow)
+    cluster.touched.update(binding.body.shadow, binding.body.shows)
     cluster.rescan = True
 
 
@@ -215,6 +231,7 @@ def refused(
     epoch: int,
 ) -> None:
     """A definite refusal: these fields (none: all that were sent) wait until their registers have moved on from it."""
+    cluster.spell_out(attempt, fp)
     binding, fields = _binding(cluster, attempt), attempt.body.fields
     not_applied(cluster, attempt, epoch)
     sent = {number: field[1] for number, field in fields.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .cluster import Cluster, ClusterState
 from .deletion import write
 from .effects import Effects, Entry
+from .fingerprint import Fingerprinter
 from .rules import CONSENT_OUT, EntityRule, FieldNumber, Value
 
 
@@ -12,7 +13,9 @@ class Refused(ValueError):
     """The choice cannot be made; the text says why and what to do."""
 
 
-def choose(cluster: Cluster, number: FieldNumber, value: Value, entity: EntityRule, effects: Effects) -> None:
+def choose(
+    cluster: Cluster, number: FieldNumber, value: Value, entity: EntityRule, fp: Fingerprinter, effects: Effects
+) -> None:
     """Settle a field: a new edit that has seen everything. Raises `Refused` where it would raise a consent."""
     rule = entity.fields[number]
     reg = cluster.regs.get(number)
@@ -24,7 +27,7 @@ def choose(cluster: Cluster, number: FieldNumber, value: Value, entity: EntityRu
             f"{rule.name}: a choice never raises a consent; the person must opt in again at "
             + (" or ".join(rule.authorised) or "a system that the config names as authorised")
         )
-    write(cluster, number, value, effects)
+    write(cluster, number, value, fp, effects)
 
 
 def decide_delete(cluster: Cluster, delete: bool, effects: Effects) -> None:

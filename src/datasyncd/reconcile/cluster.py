@@ -7,15 +7,16 @@ marks say what has to be written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 import msgspec
 
 from .clocks import Actor, Ctx
-from .register import Reg
-from .rules import FieldNumber
+from .fingerprint import Fingerprinter
+from .register import Reg, Sib
+from .rules import FieldNumber, Value
 
 ClusterId: TypeAlias = int
 BindingId: TypeAlias = int
@@ -58,12 +59,77 @@ class Shadow(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     """Set while the last event here was our own write of an edit of this depth."""
 
 
+FOUNDER: Actor = 0
+"""The actor of the record that founded a cluster."""
+
+
 class ClusterBody(msgspec.Struct, array_like=True, gc=False):
+    """The document of a cluster. Most fields are never edited: those stay in `founded`, and cost no register."""
+
     regs: dict[FieldNumber, Reg]
     actors: list[tuple[BindingId, int]]
     """Local actor number -> (binding id, incarnation); a person is (0, cluster id at birth)."""
     stopped: dict[str, bytes] = {}
     """Systems in which no record can be made: the digest of the contexts at which it was refused."""
+    founded: dict[FieldNumber, Value] = {}
+    """Registers that are as the first record made them: one value with the dot (FOUNDER, 1), and nothing else seen."""
+    founded_at: int = 0
+    """Time of these values."""
+
+    def fold(self) -> None:
+        """Keep registers that are as they were founded in their short form: one state has one document."""
+        folded = [number for number, reg in self.regs.items() if _as_founded(reg, self.founded_at)]
+        if folded:
+            for number in folded:
+                self.founded[number] = self.regs.pop(number).sibs[0].val
+            self.founded = dict(sorted(self.founded.items()))
+
+
+def _as_founded(reg: Reg, at: int) -> bool:
+    if len(reg.sibs) != 1 or len(reg.ctx) != 1 or reg.ctx.get(FOUNDER) != 1 or reg.hold or reg.recent:
+        return False
+    sib = reg.sibs[0]
+    return sib.actor == FOUNDER and sib.n == 1 and sib.ts == at and not sib.depth and type(sib.val) is not list
+
+
+class Registers(MutableMapping[FieldNumber, Reg]):
+    """The registers of a cluster, in the order of their numbers; one that is as it was founded is written out when
+    it is asked for."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: ClusterBody) -> None:
+        self._body = body
+
+    def __getitem__(self, number: FieldNumber) -> Reg:
+        reg: Reg | None = self.get(number)
+        if reg is None:
+            raise KeyError(number)
+        return reg
+
+    def get(self, number: FieldNumber, default: Any = None) -> Any:
+        body = self._body
+        reg = body.regs.get(number)
+        if reg is None and number in body.founded:
+            reg = Reg([Sib(FOUNDER, 1, body.founded.pop(number), body.founded_at)], {FOUNDER: 1})
+            body.regs[number] = reg
+        return default if reg is None else reg
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._body.regs or number in self._body.founded
+
+    def __setitem__(self, number: FieldNumber, reg: Reg) -> None:
+        self._body.founded.pop(number, None)
+        self._body.regs[number] = reg
+
+    def __delitem__(self, number: FieldNumber) -> None:
+        del (self._body.regs if number in self._body.regs else self._body.founded)[number]
+
+    def __iter__(self) -> Iterator[FieldNumber]:
+        return iter(sorted({*self._body.regs, *self._body.founded}))
+
+    def __len__(self) -> int:
+        return len(self._body.regs) + len(self._body.founded)
 
 
 class BindingBody(msgspec.Struct, array_like=True, gc=False):
@@ -75,6 +141,15 @@ class BindingBody(msgspec.Struct, array_like=True, gc=False):
     where it was found by matching and no answer proved it ours)."""
     absent: list[FieldNumber] = []
     """Mapped fields that the last reading did not mention."""
+    shows: list[FieldNumber] = []
+    """Shadows that need no more words: the record holds the register's one value, or a blank where there is no
+    register, and has seen all. Each is written out before its register changes."""
+    wrote_at: int = 0
+    """When a create of ours wrote the values in `shows`; 0: they were read."""
+
+    def knows(self, number: FieldNumber) -> bool:
+        """Whether there is a shadow of this field."""
+        return number in self.shadow or number in self.shows
 
 
 class AttemptBody(msgspec.Struct, array_like=True, gc=False):
@@ -82,8 +157,17 @@ class AttemptBody(msgspec.Struct, array_like=True, gc=False):
     """Expected fingerprint, context, value where a set needs it, depth."""
     keys: list[tuple[int, bytes]] = []
     """Match keys as they were sent by a create."""
-    texts: list[tuple[FieldNumber, Any]] = []
-    """Canonical values of these keys' fields, to search by."""
+    founded: list[FieldNumber] = []
+    """Fields that were sent as they are in `ClusterBody.founded`; each is written out before its register changes."""
+
+    def names(self, number: FieldNumber) -> bool:
+        """Whether this field was sent."""
+        return number in self.fields or number in self.founded
+
+    @property
+    def numbers(self) -> list[FieldNumber]:
+        """The fields that were sent, in order."""
+        return sorted([*self.fields, *self.founded]) if self.fields else self.founded
 
 
 class Binding(msgspec.Struct, gc=False):
@@ -180,8 +264,8 @@ class Cluster(msgspec.Struct, gc=False):
     """As stored."""
 
     @property
-    def regs(self) -> dict[FieldNumber, Reg]:
-        return self.body.regs
+    def regs(self) -> Registers:
+        return Registers(self.body)
 
     def live(self) -> Iterator[Binding]:
         """Bindings whose record is believed to exist."""
@@ -216,28 +300,63 @@ class Cluster(msgspec.Struct, gc=False):
                 return binding.system
         return None
 
+    def shadow(self, binding: Binding, number: FieldNumber, fp: Fingerprinter) -> Shadow | None:
+        """What a binding's record is known to hold of a field."""
+        body = binding.body
+        shadow = body.shadow.get(number)
+        if shadow is None and number in body.shows:
+            body.shows = [other for other in body.shows if other != number]
+            known, value = self._founded_value(number)
+            wrote_at = body.wrote_at if known else 0
+            shadow = body.shadow[number] = Shadow(fp(value), None, None, wrote_at, 0 if wrote_at else -1)
+        return shadow
+
+    def _founded_value(self, number: FieldNumber) -> tuple[bool, Value]:
+        """Whether there is a register yet, and the value that all who `show` it hold."""
+        if number in self.body.founded:
+            return True, self.body.founded[number]
+        reg = self.body.regs.get(number)
+        return (False, None) if reg is None or not reg.sibs else (True, reg.sibs[0].val)
+
+    def spell_out(self, attempt: Attempt, fp: Fingerprinter) -> None:
+        """Note by itself what was sent as it was founded."""
+        body = attempt.body
+        if body.founded:
+            for number in body.founded:
+                body.fields[number] = (fp(self._founded_value(number)[1]), {FOUNDER: 1}, None, 0)
+            body.founded = []
+            self.marked = [*self.marked, attempt.id]
+
     def context_of(self, binding: Binding, number: FieldNumber) -> Ctx:
         """What a binding's record is known to embody of a field; nothing where there is no shadow."""
         shadow = binding.body.shadow.get(number)
         if shadow is None:
-            return {}
-        if shadow.ctx is not None:
+            if number not in binding.body.shows:
+                return {}
+        elif shadow.ctx is not None:
             return shadow.ctx
-        reg = self.body.regs.get(number)
+        reg = self.regs.get(number)
         return reg.ctx if reg is not None else {}
 
-    def settle_contexts(self, number: FieldNumber, reg: Reg) -> None:
-        """Before a register's context moves: write out the contexts that were "equal to it"."""
+    def settle_contexts(self, number: FieldNumber, reg: Reg, fp: Fingerprinter) -> None:
+        """Before a register moves: write out all that was told by what it holds now."""
+        for attempt in self.attempts:
+            if number in attempt.body.founded:
+                self.spell_out(attempt, fp)
         for binding in self.bindings:
-            shadow = binding.body.shadow.get(number)
+            shadow = self.shadow(binding, number, fp)
             if shadow is not None and shadow.ctx is None:
                 shadow.ctx = reg.ctx
                 binding.changed = True
 
     def contexts(self, numbers: Iterable[FieldNumber]) -> dict[FieldNumber, Ctx]:
         """The register contexts of these fields, in order: what a refusal or an approval was about."""
-        regs = self.body.regs
-        return {number: regs[number].ctx for number in sorted(numbers) if number in regs}
+        regs, founded = self.body.regs, self.body.founded
+        return {
+            number: {FOUNDER: 1} if number in founded else regs[number].ctx
+            for number in sorted(numbers)
+            if number in founded or number in regs
+        }
 
     def ghosts(self, binding: Binding) -> list[Attempt]:
         """Writes to this record, its creates included, whose effect nobody knows."""

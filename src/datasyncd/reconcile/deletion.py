@@ -52,7 +52,7 @@ def _follow(
         return
     if entity.on_delete is OnDelete.ARCHIVE and entity.archive is not None:
         number, value = entity.archive
-        write(cluster, number, value, effects)
+        write(cluster, number, value, fp, effects)
         return
     cluster.state = ClusterState.DELETING
     cluster.changed = True
@@ -67,7 +67,7 @@ def covers_all(cluster: Cluster, binding: Binding, entity: EntityRule) -> bool:
     for number, reg in cluster.regs.items():
         if reg.hold:
             return False
-        if number not in link.fields or number not in binding.body.shadow:
+        if number not in link.fields or not binding.body.knows(number):
             continue
         if not dominates(cluster.context_of(binding, number), reg.ctx) and number in link.pushes:
             return False
@@ -95,12 +95,12 @@ def close_if_empty(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effe
         effects.journal.append(Entry(cluster.id, "dead", None, 0, effects.cause))
 
 
-def write(cluster: Cluster, number: int, value: object, effects: Effects) -> None:
+def write(cluster: Cluster, number: int, value: object, fp: Fingerprinter, effects: Effects) -> None:
     """An edit by a person or a rule of ours, who has seen everything: the actor (0, id of the cluster)."""
     reg = cluster.regs.get(number)
     if reg is None:
         reg = cluster.regs[number] = Reg([], {})
-    cluster.settle_contexts(number, reg)
+    cluster.settle_contexts(number, reg, fp)
     actor = cluster.actor(0, cluster.id)
     n = reg.ctx.get(actor, 0) + 1
     reg.sibs = [Sib(actor, n, value, effects.at)]

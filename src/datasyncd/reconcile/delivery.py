@@ -6,7 +6,7 @@ Values are compared only to leave out a write that would change nothing; then a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 
 import msgspec
@@ -82,8 +82,23 @@ class Plan(msgspec.Struct, gc=False):
     step: Step
     binding: Binding | None
     fields: dict[FieldNumber, Planned] = {}
+    founded: dict[FieldNumber, Value] = {}
+    """For a create: what is sent as it was founded."""
     held: list[tuple[WriteClass, FieldNumber | None]] = []
     """Classes of fields that a guard withholds."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.fields and not self.founded
+
+    def values(self) -> dict[FieldNumber, Value]:
+        """What is sent, in canonical values."""
+        return {**self.founded, **{number: field.value for number, field in self.fields.items()}}
+
+    def leave_out(self, numbers: Collection[FieldNumber]) -> None:
+        """Send these not."""
+        self.fields = {number: field for number, field in self.fields.items() if number not in numbers}
+        self.founded = {number: value for number, value in self.founded.items() if number not in numbers}
 
 
 def owed(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter) -> Owed | None:
@@ -195,7 +210,7 @@ def _opt_in_sent(cluster: Cluster, link: LinkRule, binding: Binding, rule: Field
     """An opt-in that may still land is not repeated where a repetition could cover an opt-out."""
     if not rule.consent or choice.value != CONSENT_IN or link.condition != "none":
         return False
-    return any(rule.number in ghost.body.fields for ghost in cluster.ghosts(binding))
+    return any(ghost.body.names(rule.number) for ghost in cluster.ghosts(binding))
 
 
 def _class_of(rule: FieldRule, value: Value, shown: bytes, fp: Fingerprinter) -> WriteClass:
@@ -265,35 +280,36 @@ def _plan_create(
     if any(attempt.system == link.system for attempt in cluster.attempts):
         # A create of ours with unknown outcome: found by a pull, or ended by one.
         return Plan(cluster, link, "create", Step.WAIT, None)
-    fields = {}
-    rules, regs = entity.fields, cluster.regs
-    # A single record that was only ever read shows each value as it is: its fingerprints need not be made anew.
-    only = cluster.bindings[0] if len(cluster.bindings) == 1 else None
-    source = only.body.shadow if only is not None and only.state == "live" and not only.body.blocked else {}
     strict = link.condition == "none" and link.opt_in is OptIn.STRICT
-    for number in sorted(regs.keys() & link.pushes):
-        reg, rule = regs[number], rules[number]
-        if reg.hold == Hold.FROZEN:
+    founded = _founded(cluster, entity, link, strict)
+    fields = {}
+    regs = cluster.body.regs
+    for number in sorted(regs.keys() & link.pushes) if regs else ():
+        reg, rule = regs[number], entity.fields[number]
+        choice = resolve(cluster, reg, rule, entity)
+        if reg.hold == Hold.FROZEN or not choice.decided or choice.value is None:
             continue
-        if len(reg.sibs) == 1 and rule.policy is not Policy.UNION:
-            # Nearly every field of a first synchronisation: one value, as its record was read.
-            sib = reg.sibs[0]
-            value, depth = sib.val, sib.depth
-        else:
-            choice = resolve(cluster, reg, rule, entity)
-            if not choice.decided:
-                continue
-            value, depth = choice.value, choice.sib.depth if choice.sib is not None else 0
-        if value is None or (strict and value == CONSENT_IN and rule.consent):
-            continue
-        stored = value if link.stored is None else link.stored(number, value)
-        keep = rule.policy is Policy.UNION
-        known = source.get(number) if stored is value and not keep else None
-        digest = known.fp if known is not None and known.ctx is None and known.depth < 0 else fp(stored)
-        fields[number] = Planned(value, digest, stored, reg.ctx, depth, WriteClass.CREATE, keep)
-    if not fields:
+        if not (strict and choice.value == CONSENT_IN and rule.consent):
+            fields[number] = _planned(rule, reg, choice, WriteClass.CREATE, link, fp)
+    if not fields and not founded:
         return None
-    return Plan(cluster, link, "create", Step.SEND if searched else Step.SEARCH, None, fields)
+    return Plan(cluster, link, "create", Step.SEND if searched else Step.SEARCH, None, fields, founded)
+
+
+def _founded(cluster: Cluster, entity: EntityRule, link: LinkRule, strict: bool) -> dict[FieldNumber, Value]:
+    """Nearly every field of a first synchronisation: one value, which everybody is shown as its record was read.
+
+    A field of which the system stores another form is written out, since its record will not show the value.
+    """
+    known, pushes = cluster.body.founded, link.pushes
+    out = {}
+    for number, value in list(known.items()):
+        if number in pushes:
+            if link.stored is not None and link.stored(number, value) != value:
+                cluster.regs[number]
+            elif not (strict and value == CONSENT_IN and entity.fields[number].consent):
+                out[number] = value
+    return out
 
 
 def _planned(
@@ -317,7 +333,7 @@ def attempt_of(plan: Plan, attempt_id: int) -> Attempt:
         cluster_id=plan.cluster.id,
         system=plan.link.system,
         op=plan.op,
-        body=AttemptBody(fields),
+        body=AttemptBody(fields, founded=list(plan.founded)),
         binding_id=binding.id if binding is not None else None,
         base_version=binding.version if binding is not None else None,
     )

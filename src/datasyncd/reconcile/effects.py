@@ -72,6 +72,14 @@ class Report(msgspec.Struct):
     """What happened, for a person; holds no values."""
 
 
+class First(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The edits by which a record founds a cluster, all with one dot and one time."""
+
+    values: dict[FieldNumber, Value]
+    incarnation: int
+    at: int
+
+
 class Entry(msgspec.Struct):
     """One line of the journal: something happened to a cluster."""
 
@@ -84,6 +92,8 @@ class Entry(msgspec.Struct):
     """What made it: pull, read, push, a person's command."""
     fields: list[tuple[Any, ...]] = []
     """(field, incarnation, n, value, time) for an edit; (field,) for a write."""
+    first: First | None = None
+    """More edits, in short."""
 
 
 class Act(msgspec.Struct):

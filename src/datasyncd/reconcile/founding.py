@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .clocks import Ctx
-from .cluster import Binding, Cluster, Shadow
-from .effects import Act, Effects, Entry
+from .cluster import FOUNDER, Binding, Cluster, Shadow
+from .effects import Act, Effects, Entry, First
 from .fingerprint import Fingerprinter
 from .observe import Observer
 from .reading import Reading
@@ -19,21 +18,31 @@ def found(
 
     The same as `Observer.run` does, told once for all fields, since a first synchronisation is made of these.
     """
-    link = entity.links[binding.system]
-    pulls, regs, shadows = link.pulls, cluster.regs, binding.body.shadow
+    link, body = entity.links[binding.system], binding.body
+    pulls, founded = link.pulls, cluster.body.founded
     ts = reading.began_at if reading.edited_at is None else min(reading.edited_at, reading.arrived_at)
+    cluster.body.founded_at = ts
     actor = cluster.actor(binding.id, binding.incarnation)
-    first: Ctx = {actor: 1}
+    assert actor == FOUNDER
     rows: list[tuple[object, ...]] = []
     for number, value in reading.values.items():
-        shadows[number] = Shadow(fp(value), None, value if type(value) is list else None)
-        if value is not None and number in pulls:
-            regs[number] = Reg([Sib(actor, 1, value, ts)], first)
+        if value is not None and number not in pulls:
+            body.shadow[number] = Shadow(fp(value), None, value if type(value) is list else None)
+        elif type(value) is list:
+            cluster.regs[number] = Reg([Sib(actor, 1, value, ts)], {actor: 1})
+            body.shadow[number] = Shadow(fp(value), None, value)
             rows.append((number, binding.incarnation, 1, value, ts))
-    for number in entity.consents & regs.keys():
-        dot, value = (binding.id, binding.incarnation, 1), reading.values[number]
-        effects.acts.append(Act(cluster.id, number, dot, value, binding.system, "record", None, ts))
-    effects.journal.append(Entry(cluster.id, "found", binding.system, binding.id, effects.cause, rows))
+        else:
+            body.shows.append(number)
+            if value is not None:
+                founded[number] = value
+    values = reading.values
+    for number in entity.consents:
+        if (value := values.get(number)) is not None and number in pulls:
+            dot = (binding.id, binding.incarnation, 1)
+            effects.acts.append(Act(cluster.id, number, dot, value, binding.system, "record", None, ts))
+    first = First(dict(founded), binding.incarnation, ts)
+    effects.journal.append(Entry(cluster.id, "found", binding.system, binding.id, effects.cause, rows, first))
     observer = Observer(cluster, binding, reading, entity, fp, effects)
     for number, (digest, reason, raw) in reading.invalid.items():
         observer.invalid(number, digest, reason, raw)

@@ -25,6 +25,8 @@ from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, FieldRule, 
 
 MAX_SIBLINGS = 16
 """Concurrent values of one field; more freeze it."""
+_PLAIN = frozenset({str, int, bool})
+"""Types of which equal values have equal fingerprints."""
 _OWN_FIRST_CONTACT = frozenset({Policy.AUTHORITY, Policy.MOST_RESTRICTIVE, Policy.UNION, Policy.COUNTER})
 
 
@@ -64,13 +66,14 @@ class Observer:
         self.fp = fp
         self.effects = effects
         self.ghosts = cluster.ghosts(binding)
+        for ghost in self.ghosts:
+            cluster.spell_out(ghost, fp)
         self.entry: Entry | None = None
 
     def run(self) -> None:
         """Observe all fields, then take over what the reading proves about the record."""
         binding, reading, fp = self.binding, self.reading, self.fp
         body = binding.body
-        shadows = body.shadow
         quiet = not self.ghosts and not body.blocked
         if self.ghosts and self.link.condition == "none":
             self._unknown_opt_ins()
@@ -78,8 +81,13 @@ class Observer:
         if rebase and binding.digest == reading.digest:
             self._rebase()
         else:
+            founded, shows = self.cluster.body.founded, frozenset(body.shows)
             for number, value in reading.values.items():
-                shadow = shadows.get(number)
+                if quiet and number in shows and number in founded and type(value) in _PLAIN:
+                    known = founded[number]
+                    if value == known and type(value) is type(known):
+                        continue
+                shadow = self.cluster.shadow(self.binding, number, fp)
                 if shadow is not None and quiet and fp(value) == shadow.fp:
                     if shadow.ctx is not None:
                         self._acknowledge(number, shadow)
@@ -217,7 +225,7 @@ class Observer:
             # The next dot of the same actor would claim, by its number, dots that its author never saw.
             self._bump()
             actor = cluster.actor(binding.id, binding.incarnation)
-        cluster.settle_contexts(number, reg)
+        cluster.settle_contexts(number, reg, self.fp)
         n = reg.ctx.get(actor, 0) + 1
         ts = self._time()
         if rule.policy is Policy.UNION:
@@ -308,7 +316,10 @@ class Observer:
             reg = self.cluster.regs.get(number)
             if dominates(ctx, reg.ctx if reg is not None else {}):
                 ctx = None
-        self.binding.body.shadow[number] = Shadow(digest, ctx, val, wrote_at, depth)
+        body = self.binding.body
+        if number in body.shows:
+            body.shows = [other for other in body.shows if other != number]
+        body.shadow[number] = Shadow(digest, ctx, val, wrote_at, depth)
         self.binding.changed = True
         self.cluster.touched.add(number)
 
@@ -376,7 +387,7 @@ class Observer:
     def _rebase(self) -> None:
         """The row is as it was and our reading of it changed: the shadows follow, and nobody edited anything."""
         for number, value in self.reading.values.items():
-            shadow = self.binding.body.shadow.get(number)
+            shadow = self.cluster.shadow(self.binding, number, self.fp)
             digest = self.fp(value)
             if shadow is None:
                 self._field(number, value, None)

@@ -232,6 +232,8 @@ class _Rows:
         self.statements.setdefault(statement, []).append(row)
 
     def take(self, cluster: Cluster, revision: int) -> None:
+        if cluster.changed and cluster.body.regs:
+            cluster.body.fold()
         if cluster.new:
             cluster.revision = revision
             self.add(_NEW_CLUSTER, (cluster.id, cluster.entity, revision, cluster.state, cluster.no_create,
@@ -283,8 +285,8 @@ class _Rows:
             for a in cluster.attempts:
                 if a.id in cluster.marked:
                     self.add(
-                        "UPDATE attempt SET status = ?, gave_up_at = ?, binding_id = ? WHERE id = ?",
-                        (a.status, a.gave_up_at, a.binding_id, a.id),
+                        "UPDATE attempt SET status = ?, gave_up_at = ?, binding_id = ?, body = ? WHERE id = ?",
+                        (a.status, a.gave_up_at, a.binding_id, pack(a.body), a.id),
                     )
         cluster.ended, cluster.marked = [], []
 

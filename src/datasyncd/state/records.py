@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from datasyncd.reconcile.effects import Candidate, Effects, Entry, Quarantined, Report, ReportState
+from datasyncd.reconcile.effects import Candidate, Effects, Entry, First, Quarantined, Report, ReportState
 
 from .codec import Unpack, pack
 
@@ -70,7 +70,6 @@ class QuarantineRow(msgspec.Struct):
 
 
 _body = Unpack.of(ReportBody)
-_fields = Unpack.of(list[list[Any]])
 _any = Unpack.of(Any)
 RECORD = -1
 """Column `field` of a quarantined record."""
@@ -80,13 +79,28 @@ def _stored(r: Sequence[Any]) -> StoredReport:
     return StoredReport(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], _body(r[9]))
 
 
+class _JournalBody(msgspec.Struct, array_like=True, omit_defaults=True):
+    """The document of a journal line: rows as in `Entry.fields`, and the edits of a founding in short."""
+
+    fields: list[tuple[Any, ...]]
+    first: First | None = None
+
+
 def _journal(r: Sequence[Any]) -> JournalRow:
-    return JournalRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], _fields(r[8]))
+    body = _journal_body(r[8])
+    fields = [list(row) for row in body.fields]
+    if body.first is not None:
+        at, incarnation = body.first.at, body.first.incarnation
+        fields += [[number, incarnation, 1, value, at] for number, value in body.first.values.items()]
+    return JournalRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], fields)
 
 
 def _quarantined(r: Sequence[Any]) -> QuarantineRow:
     field = None if r[3] == RECORD else r[3]
     return QuarantineRow(r[0], r[1], r[2], field, r[4], r[5], _any(r[6]), r[7], r[8], r[9], r[10])
+
+
+_journal_body = Unpack.of(_JournalBody)
 
 
 class Records:
@@ -102,7 +116,16 @@ class Records:
                 "INSERT INTO journal (cluster_id, at, kind, system, binding_id, cause, run, body)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (e.cluster_id, effects.at, e.kind, e.system, e.binding, e.cause, run, pack(e.fields))
+                    (
+                        e.cluster_id,
+                        effects.at,
+                        e.kind,
+                        e.system,
+                        e.binding,
+                        e.cause,
+                        run,
+                        pack(_JournalBody(e.fields, e.first)),
+                    )
                     for e in effects.journal
                 ],
             )

@@ -81,7 +81,7 @@ def _owed(
 ) -> Holder:
     """A record that does not embody the winner yet."""
     for attempt in cluster.attempts:
-        if attempt.binding_id == binding.id and rule.number in attempt.body.fields:
+        if attempt.binding_id == binding.id and attempt.body.names(rule.number):
             unknown = attempt.status == AttemptStatus.UNKNOWN
             return Holder("sent", "its outcome is unknown; the record is read again" if unknown else "")
     held = _held(cluster, rule, entity)

@@ -244,7 +244,7 @@ class _Batch:
         _still_shown(cluster, reg, report)
         value = _value(report, rule, self.way, self.terms)
         _never_raises(rule, reg, value)
-        choose(cluster, rule.number, value, entity, effects)
+        choose(cluster, rule.number, value, entity, self.terms.fp, effects)
         for digest, (kind, number, _system) in cluster.reports.items():
             if number == rule.number and kind in _OF_VALUES:
                 self.over[digest] = (ReportState.RESOLVED, FREE, value)
