@@ -514,8 +514,8 @@ class Delivery:
         for name, value in sent.items():
             if name not in raw or raw[name] != value or type(raw[name]) is not type(value):
                 return answer.Image(link.translation.reading(record).values, digest, record.version)
-        rest = Record(record.key, {name: value for name, value in raw.items() if name not in sent})
-        return answer.Image(link.translation.reading(rest).values, digest, record.version)
+        rest = {name: value for name, value in raw.items() if name not in sent}
+        return answer.Image(link.translation.values(rest), digest, record.version)
 
     def _count(self, op: str) -> None:
         if op == "create":

@@ -147,9 +147,7 @@ def _take_image(
         return
     binding.version = image.version
     binding.digest = image.digest
-    for number in link.fields:
-        if attempt.body.names(number):
-            continue
+    for number in link.fields.difference(attempt.body.fields, attempt.body.founded):
         if number not in image.values:
             binding.digest = b""
         elif (shadow := cluster.shadow(binding, number, fp)) is not None:

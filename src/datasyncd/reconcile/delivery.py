@@ -127,12 +127,13 @@ def creatable(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerpr
     stopped = cluster.body.stopped.get(link.system)
     if stopped is not None and stopped == fp(cluster.contexts(link.pushes)):
         return False
-    regs = cluster.regs
-    if link.key_field is not None and not link.assigns_key:
-        reg = regs.get(link.key_field)
+    body = cluster.body
+    if link.key_field is not None and not link.assigns_key and link.key_field not in body.founded:
+        reg = body.regs.get(link.key_field)
         if resolve(cluster, reg, entity.fields[link.key_field], entity).value is None:
             return False
-    return any(number in regs for number in link.pushes) and gated(cluster, entity, link)
+    known = not link.pushes.isdisjoint(body.founded) or not link.pushes.isdisjoint(body.regs)
+    return known and gated(cluster, entity, link)
 
 
 def gated(cluster: Cluster, entity: EntityRule, link: LinkRule) -> bool:
@@ -140,7 +141,11 @@ def gated(cluster: Cluster, entity: EntityRule, link: LinkRule) -> bool:
     if link.where is None:
         return True
     values: dict[str, Value] = {}
+    founded = cluster.body.founded
     for number, rule in entity.fields.items():
+        if number in founded:
+            values[rule.name] = founded[number]
+            continue
         choice = resolve(cluster, cluster.regs.get(number), rule, entity)
         values[rule.name] = choice.value if choice.decided else None
     return link.where(values)
@@ -148,8 +153,11 @@ def gated(cluster: Cluster, entity: EntityRule, link: LinkRule) -> bool:
 
 def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter) -> Iterator[Debt]:
     """Fields that may be written to this record now, or that it only has to be seen to show already."""
-    shadows, blocked, regs, pushes = binding.body.shadow, binding.body.blocked, cluster.regs, link.pushes
+    shadows, blocked, pushes = binding.body.shadow, binding.body.blocked, link.pushes
     behind = [number for number, shadow in shadows.items() if shadow.ctx is not None and number in pushes]
+    if not behind:
+        return
+    regs = cluster.regs
     passes: bool | None = None
     for number in sorted(behind):
         shadow, reg = shadows[number], regs.get(number)

@@ -25,7 +25,7 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
     if cluster.rescan and not cluster.new:
         close_if_empty(cluster, entity, fp, effects)
     moved = set(cluster.edited)
-    for number in sorted(cluster.touched):
+    for number in sorted(cluster.touched) if cluster.touched else ():
         reg = cluster.regs.get(number)
         rule = entity.fields.get(number)
         if reg is None or rule is None:
@@ -39,11 +39,12 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
         _collapse(cluster, number, reg, rule, entity)
         if len(reg.sibs) < siblings:
             moved.add(number)
-    if any(number in kind for kind in entity.identify for number in moved):
+    if moved and any(number in kind for kind in entity.identify for number in moved):
         cluster.keys = keys_of(cluster, entity, fp)
     if cluster.touched or cluster.edited or cluster.rescan or cluster.new:
         _owe(cluster, entity, fp, effects.at)
-        _report_opt_ins(cluster, entity, fp, effects)
+        if cluster.touched:
+            _report_opt_ins(cluster, entity, fp, effects)
     cluster.touched = set()
     cluster.edited = set()
     cluster.rescan = False
@@ -160,7 +161,7 @@ def _report_opt_ins(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, eff
     """Consents that are known to be given and must not be written where a stale write cannot be refused."""
     for system, link in entity.links.items():
         binding = cluster.binding_in(system) if link.condition == "none" else None
-        if binding is None or not cluster.touched:
+        if binding is None:
             continue
         for number in opt_ins_held(cluster, entity, link, binding, fp):
             dots = [(*cluster.body.actors[actor], n) for actor, n in cluster.regs[number].ctx.items()]
@@ -182,7 +183,8 @@ def _owe(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, at: int) -> No
         debt = owed(cluster, entity, link, fp)
         row = outbox.get(system)
         if debt is None:
-            outbox.pop(system, None)
+            if row is not None:
+                del outbox[system]
         elif row is None or row.owed.lane > debt.lane or (row.owed != debt and not row.last_error):
             outbox[system] = Due(debt, at)
         elif row.last_error:

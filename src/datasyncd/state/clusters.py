@@ -137,7 +137,7 @@ class Clusters:
             if row[0] in out:
                 out[row[0]].reports[row[1]] = (row[2], row[3], row[4])
         for cluster in out.values():
-            cluster.was_due = dict(cluster.outbox)
+            cluster.was_due = cluster.outbox
         return out
 
     def matching(self, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
@@ -226,88 +226,93 @@ class _Rows:
     """What a batch of clusters has to write, by statement."""
 
     def __init__(self) -> None:
-        self.statements: dict[str, list[tuple[object, ...]]] = {}
-
-    def add(self, statement: str, row: tuple[object, ...]) -> None:
-        self.statements.setdefault(statement, []).append(row)
+        self.statements: dict[str, list[tuple[object, ...]]] = {statement: [] for statement in _IN_ORDER}
 
     def take(self, cluster: Cluster, revision: int) -> None:
+        add = self.statements
         if cluster.changed and cluster.body.regs:
             cluster.body.fold()
         if cluster.new:
             cluster.revision = revision
-            self.add(_NEW_CLUSTER, (cluster.id, cluster.entity, revision, cluster.state, cluster.no_create,
-                                    pack(sorted(cluster.keys)), pack(cluster.body)))  # fmt: skip
+            add[_NEW_CLUSTER].append((cluster.id, cluster.entity, revision, cluster.state, cluster.no_create,
+                                      pack(sorted(cluster.keys)), pack(cluster.body)))  # fmt: skip
         elif cluster.changed:
             cluster.revision = revision
-            self.add(_SET_CLUSTER, (revision, cluster.state, cluster.no_create, pack(sorted(cluster.keys)),
-                                    pack(cluster.body), cluster.id))  # fmt: skip
-        if cluster.keys != cluster.was_keys:
+            add[_SET_CLUSTER].append((revision, cluster.state, cluster.no_create, pack(sorted(cluster.keys)),
+                                      pack(cluster.body), cluster.id))  # fmt: skip
+        if cluster.keys is not cluster.was_keys:
             self._keys(cluster)
         for binding in cluster.bindings:
             if binding.new or binding.changed:
                 self._binding(binding)
             if binding.suspected:
                 self._suspect(binding)
-        self._attempts(cluster)
-        self._outbox(cluster)
+        if cluster.ended or cluster.marked:
+            self._attempts(cluster)
+        if cluster.outbox is not cluster.was_due:
+            self._outbox(cluster)
         cluster.new = cluster.changed = False
-        cluster.was_keys = cluster.keys
 
     def _keys(self, cluster: Cluster) -> None:
         now = {digest for _kind, digest in cluster.keys}
         before = {digest for _kind, digest in cluster.was_keys}
         for digest in sorted(before - now):
-            self.add("DELETE FROM match_key WHERE digest = ? AND cluster_id = ?", (digest, cluster.id))
+            self.statements[_NO_KEY].append((digest, cluster.id))
         for digest in sorted(now - before):
-            self.add("INSERT INTO match_key (digest, cluster_id) VALUES (?, ?)", (digest, cluster.id))
+            self.statements[_NEW_KEY].append((digest, cluster.id))
+        cluster.was_keys = cluster.keys
 
     def _binding(self, b: Binding) -> None:
         life = 0 if b.state == BindingState.LIVE else b.id
         hot = (b.ext_id, life, b.state, b.incarnation, b.digest, b.mapping, b.version, b.last_read_at, b.epoch)
         if b.new:
-            self.add(_NEW_BINDING, (b.id, b.cluster_id, b.system, b.object, *hot, pack(b.body)))
+            self.statements[_NEW_BINDING].append((b.id, b.cluster_id, b.system, b.object, *hot, pack(b.body)))
         else:
-            self.add(_SET_BINDING, (*hot, pack(b.body), b.cluster_id, b.id))
+            self.statements[_SET_BINDING].append((*hot, pack(b.body), b.cluster_id, b.id))
         b.new = b.changed = False
 
     def _suspect(self, b: Binding) -> None:
         if b.suspect_since:
-            self.add("INSERT OR IGNORE INTO suspect VALUES (?, ?)", (b.id, b.suspect_since))
+            self.statements[_NEW_SUSPECT].append((b.id, b.suspect_since))
         else:
-            self.add("DELETE FROM suspect WHERE binding_id = ?", (b.id,))
+            self.statements[_NO_SUSPECT].append((b.id,))
         b.suspected = False
 
     def _attempts(self, cluster: Cluster) -> None:
         for attempt_id in cluster.ended:
-            self.add("DELETE FROM attempt WHERE id = ?", (attempt_id,))
+            self.statements[_NO_ATTEMPT].append((cluster.id, attempt_id))
         if cluster.marked:
             for a in cluster.attempts:
                 if a.id in cluster.marked:
-                    self.add(
-                        "UPDATE attempt SET status = ?, gave_up_at = ?, binding_id = ?, body = ? WHERE id = ?",
-                        (a.status, a.gave_up_at, a.binding_id, pack(a.body), a.id),
+                    self.statements[_SET_ATTEMPT].append(
+                        (a.status, a.gave_up_at, a.binding_id, pack(a.body), cluster.id, a.id)
                     )
         cluster.ended, cluster.marked = [], []
 
     def _outbox(self, cluster: Cluster) -> None:
         now, before = cluster.outbox, cluster.was_due
-        if now is before:
-            return
         for system, due in now.items():
             if before.get(system) != due:
-                self.add(_SET_DUE, (cluster.id, system, cluster.entity, due.owed.lane, due.owed.classes,
-                                    due.due_at, due.tries, due.last_error))  # fmt: skip
+                self.statements[_SET_DUE].append((cluster.id, system, cluster.entity, due.owed.lane, due.owed.classes,
+                                                  due.due_at, due.tries, due.last_error))  # fmt: skip
         for system in before:
             if system not in now:
-                self.add("DELETE FROM outbox WHERE cluster_id = ? AND system = ?", (cluster.id, system))
-        cluster.was_due = dict(now)
+                self.statements[_NO_DUE].append((cluster.id, system))
+        cluster.was_due = now
 
     def write(self, db: sqlite3.Connection) -> None:
         for statement, rows in self.statements.items():
-            db.executemany(statement, rows)
+            if rows:
+                db.executemany(statement, rows)
 
 
+_NO_KEY = "DELETE FROM match_key WHERE digest = ? AND cluster_id = ?"
+_NEW_KEY = "INSERT INTO match_key (digest, cluster_id) VALUES (?, ?)"
+_NEW_SUSPECT = "INSERT OR IGNORE INTO suspect VALUES (?, ?)"
+_NO_SUSPECT = "DELETE FROM suspect WHERE binding_id = ?"
+_NO_ATTEMPT = "DELETE FROM attempt WHERE cluster_id = ? AND id = ?"
+_SET_ATTEMPT = "UPDATE attempt SET status = ?, gave_up_at = ?, binding_id = ?, body = ? WHERE cluster_id = ? AND id = ?"
+_NO_DUE = "DELETE FROM outbox WHERE cluster_id = ? AND system = ?"
 _NEW_CLUSTER = "INSERT INTO cluster (id, entity, revision, state, no_create, keys, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SET_CLUSTER = "UPDATE cluster SET revision = ?, state = ?, no_create = ?, keys = ?, body = ? WHERE id = ?"
 _NEW_BINDING = (
@@ -322,3 +327,7 @@ _SET_DUE = (
     "INSERT OR REPLACE INTO outbox (cluster_id, system, entity, lane, classes, due_at, tries, last_error)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_IN_ORDER = (
+    _NEW_CLUSTER, _SET_CLUSTER, _NO_KEY, _NEW_KEY, _SET_BINDING, _NEW_BINDING, _NEW_SUSPECT, _NO_SUSPECT,
+    _NO_ATTEMPT, _SET_ATTEMPT, _SET_DUE, _NO_DUE,
+)  # fmt: skip

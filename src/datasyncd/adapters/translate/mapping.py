@@ -6,6 +6,7 @@ translated does not stop the others.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
@@ -65,6 +66,9 @@ class Translation:
             self._readers[field.number] = self._reader(field)
             self._forms[field.number] = self._form(field, text_only)
         self._ways_in = [(f.number, f.native, self._readers[f.number]) for f in self._fields]
+        self._ways_by_name: dict[str, list[tuple[FieldNumber, Reader]]] = {}
+        for number, native, read in self._ways_in:
+            self._ways_by_name.setdefault(native, []).append((number, read))
         self._ways_out = {f.number: (f.native, self._forms[f.number].write) for f in self._fields}
 
     def reading(self, record: Record) -> Reading:
@@ -82,6 +86,15 @@ class Translation:
                 invalid[number] = (raw, refusal.reason)
         edited = None if self._edited_at is None else moment_of_edit(raw_of(self._edited_at))
         return Reading(values, invalid, edited)
+
+    def values(self, native: Mapping[str, Native]) -> dict[FieldNumber, Value]:
+        """The canonical values of some native fields, without those that cannot be translated."""
+        values: dict[FieldNumber, Value] = {}
+        for name, raw in native.items():
+            for number, read in self._ways_by_name.get(name, ()):
+                with contextlib.suppress(Invalid):
+                    values[number] = read(raw)
+        return values
 
     def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, Native], dict[FieldNumber, str]]:
         """The native fields that hold `values`, and the reason for each that the system cannot hold."""

@@ -61,7 +61,7 @@ CREATE TABLE suspect (          -- records that a complete pull or a reading by 
 );
 
 CREATE TABLE attempt (          -- writes that are under way, or whose effect nobody knows
-    id           INTEGER PRIMARY KEY,
+    id           INTEGER NOT NULL,
     cluster_id   INTEGER NOT NULL,
     system       TEXT NOT NULL,
     op           TEXT NOT NULL,
@@ -71,9 +71,9 @@ CREATE TABLE attempt (          -- writes that are under way, or whose effect no
     idem_key     TEXT NOT NULL,
     gave_up_at   INTEGER NOT NULL,
     status       TEXT NOT NULL,
-    body         BLOB NOT NULL
-);
-CREATE INDEX attempt_cluster ON attempt (cluster_id);
+    body         BLOB NOT NULL,
+    PRIMARY KEY (cluster_id, id)
+) WITHOUT ROWID;
 
 CREATE TABLE outbox (
     cluster_id INTEGER NOT NULL,
