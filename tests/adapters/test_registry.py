@@ -26,6 +26,11 @@ def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
         registry.find("sqlit")
 
 
+def test_a_name_that_is_spoken_for_is_not_built_yet_and_not_unknown() -> None:
+    with pytest.raises(registry.NotBuilt, match="the adapter 'hubspot' is not built yet in this version"):
+        registry.find("hubspot")
+
+
 def test_a_package_adds_a_kind_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("ours", "datasyncd.adapters.sqlite.adapter:KIND", registry.GROUP)
     stranger = EntryPoint("sqlite", "nowhere:KIND", registry.GROUP)

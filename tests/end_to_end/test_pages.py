@@ -15,7 +15,7 @@ import pytest
 from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
-from datasyncd.daemon import check, cycle, health
+from datasyncd.daemon import catalogue, check, cycle, health
 from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
@@ -143,7 +143,8 @@ def test_the_reference_of_json_names_every_key() -> None:
         health.Status, health.LinkStatus, health.Problem, cycle.SyncResult, check.Finding,
         conflicts.Conflict, conflicts.ShownCandidate, conflicts.Cause, settle.Resolution, settle.Resolved,
         settle.NotResolved, explain.Explanation, explain.Field, explain.Version, guards.Held, guards.Sample,
-        guards.Approved, quarantine.Cause, quarantine.Kept, quarantine.Done,
+        guards.Approved, quarantine.Cause, quarantine.Kept, quarantine.Done, catalogue.Sheet, catalogue.Option,
+        catalogue.Promise,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

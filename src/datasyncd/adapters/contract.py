@@ -198,8 +198,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a system promises for an object. A wrong declaration is a data-loss bug."""
 
     condition: Condition = Condition.NONE
+    """What becomes of a write that expects an older version: refused, noticed afterwards, or nothing."""
     version_order: VersionOrder = VersionOrder.DIGEST
+    """What two versions tell: older and newer, another one, or another content."""
     returns_image: bool = False
+    """A write is answered with the record as stored."""
     create_key: bool = False
     """Honours an idempotency key on create."""
     assigns_key: bool = False
@@ -207,20 +210,29 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     unique: tuple[str, ...] = ()
     """Native fields of which the system refuses a second live record with the same value."""
     forward: bool = False
+    """A record that was merged away names the one that survived."""
     late_s: float = 900.0
+    """Seconds after which a write without an answer is applied no more."""
     search_lag_s: float = 300.0
+    """Seconds after which a change shows in searches and pulls."""
     read_max_s: float = 60.0
+    """Seconds after which a reading is too old to be used."""
     stale_s: float = 0.0
+    """Seconds by which a reading by key may be old."""
     pull_is_reading: bool = False
+    """The rows of a pull are as good as readings by key."""
     whole_record: bool = False
+    """A write replaces the whole record."""
     deletions: Deletions = Deletions.ABSENCE
+    """How a deleted record shows: it is told, it is absent from a complete pull, or not at all."""
     incremental: bool = False
-    """`pull(since=cursor)` returns only what changed since; otherwise each pull is complete."""
+    """A pull since a cursor returns only what changed since; otherwise each pull is complete."""
     watches: bool = False
-    """`watch` tells of changes as they happen."""
+    """It tells of changes as they happen."""
     batch: int = 500
     """Most writes of one push; 0: a push rewrites the object, so a batch is all that is due."""
     read_only: bool = False
+    """Nothing can be written."""
 
 
 class Column(msgspec.Struct, frozen=True):

@@ -27,6 +27,12 @@ _BUILT_IN = {
 }
 """Name of a kind -> module that holds it as `KIND`."""
 
+_NAMED = (
+    "airbyte", "amqp", "carddav", "duckdb", "hubspot", "kafka", "mqtt", "mysql", "nats", "postgres", "redis", "rest",
+    "s3", "segment", "sftp", "singer", "stripe", "webhook",
+)  # fmt: skip
+"""What a config shall be able to name one day; what of it no module holds is not built yet."""
+
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `manifest.toml` in an adapter's folder says to people who choose one."""
@@ -65,18 +71,33 @@ class UnknownAdapter(KeyError):
         return f"there is no adapter {self.name!r}{hint}"
 
 
+class NotBuilt(UnknownAdapter):
+    """The name belongs to a kind that this version does not have yet."""
+
+    def __str__(self) -> str:
+        return f"the adapter {self.name!r} is not built yet in this version"
+
+
 def names() -> list[str]:
     """Names of all kinds, sorted."""
     return sorted({*_BUILT_IN, *_from_packages()})
 
 
+def package_of(name: str) -> str | None:
+    """Name and version of the package that brings a kind; None: it is built in, or nobody brings it."""
+    point = None if name in _BUILT_IN else _from_packages().get(name)
+    return None if point is None or point.dist is None else f"{point.dist.name} {point.dist.version}"
+
+
 def find(name: str) -> AdapterKind:
-    """The kind of this name. Raises `UnknownAdapter`; a name that is built in is never taken by a package."""
+    """The kind of this name. Raises `UnknownAdapter`, `NotBuilt`; no package takes a name that is built in."""
     if module := _BUILT_IN.get(name):
         kind: AdapterKind = import_module(module).KIND
         return kind
     installed = _from_packages()
     if name not in installed:
+        if name in _NAMED:
+            raise NotBuilt(name, None)
         raise UnknownAdapter(name, _nearest(name, {*_BUILT_IN, *installed}))
     loaded = installed[name].load()
     if not isinstance(loaded, AdapterKind):

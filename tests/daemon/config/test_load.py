@@ -202,6 +202,16 @@ PERSON = (
 )
 
 
+def test_an_adapter_that_is_spoken_for_is_not_called_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[systems.ads]\nadapter = "hubspot"\n')
+
+    with pytest.raises(ConfigInvalid) as raised:
+        load(file, {})
+
+    assert f'{file}:2: systems.ads.adapter: the adapter "hubspot" is not built yet in this version' in str(raised.value)
+
+
 def test_the_options_of_a_built_in_adapter_are_read(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(SAMPLE.replace('"store"', '"sqlite"').replace("lock = true\n", "pth = 1\n"))

@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": ("explain", "explain", "Why a field has the value that it has."),
     "guard": ("guard", "guard", "Mass changes that are held."),
     "quarantine": ("quarantine", "quarantine", "Records and fields that could not be read or written."),
+    "adapters": ("adapters", "adapters", "The kinds of system that a config can name."),
     "version": ("status", "version", "The version."),
 }
 """Sub-command -> module of this folder, name in it, short help."""

@@ -59,6 +59,8 @@ def _adapter(
     else:
         try:
             return find(name)
+        except registry.NotBuilt as known:
+            findings.error(path, f'the adapter "{known.name}" is not built yet in this version')
         except registry.UnknownAdapter as unknown:
             findings.error(path, "unknown adapter; `datasyncd adapters` lists them", unknown.nearest)
         except ImportError as error:
