@@ -20,7 +20,7 @@ from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
 from datasyncd.daemon.config.load import load
-from datasyncd.daemon.review import conflicts, explain, guards, quarantine, settle
+from datasyncd.daemon.review import conflicts, explain, guards, history, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
 from tests.end_to_end.pages import lasting, run, steps
 
@@ -144,7 +144,7 @@ def test_the_reference_of_json_names_every_key() -> None:
         conflicts.Conflict, conflicts.ShownCandidate, conflicts.Cause, settle.Resolution, settle.Resolved,
         settle.NotResolved, explain.Explanation, explain.Field, explain.Version, guards.Held, guards.Sample,
         guards.Approved, quarantine.Cause, quarantine.Kept, quarantine.Done, catalogue.Sheet, catalogue.Option,
-        catalogue.Promise,
+        catalogue.Promise, history.History, history.Change, history.FieldChange, history.Past, history.PastField,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

@@ -167,3 +167,28 @@ def test_with_a_daemon_the_same_commands_are_answered_by_it(tmp_path: Path) -> N
         assert shop.runs("status").exit_code == 0
 
     assert shop.runs("status").exit_code == 3
+
+
+def test_the_history_of_a_record_is_told_and_what_it_was(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.disagrees()
+
+    told = shop.runs("history", "contact", "1@example.org", "--json").json
+    text = shop.runs("history", "contact", "1@example.org").out
+    before = shop.runs("history", "contact", "crm:1", "--as-of", told["changes"][1]["at"], "--json").json
+    now = shop.runs("history", "contact", "crm:1", "--as-of", told["changes"][-1]["at"])
+    never = shop.runs("history", "contact", "crm:1", "--as-of", "2020-01-01")
+
+    assert [change["kind"] for change in told["changes"]] == ["found", "create", "edit", "edit"]
+    assert "language: de -> fr" in text
+    assert (before["fields"]["language"]["value"], before["state"]) == ("en", "live")
+    assert "(undecided)" in now.out
+    assert "was not known at 2020-01-01" in never.out
+
+
+def test_a_history_of_nobody_or_of_no_time_is_a_wrong_call(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+
+    assert shop.runs("history", "contact", "nobody@example.org").exit_code == 64
+    assert shop.runs("history", "contact", "crm:1", "--as-of", "soon").exit_code == 64

@@ -27,6 +27,7 @@ COMMANDS = {
     "conflicts": ("conflicts", "conflicts", "What waits for a person, or was settled by a policy."),
     "resolve": ("conflicts", "resolve", "Settles conflicts, one or a class of them."),
     "explain": ("explain", "explain", "Why a field has the value that it has."),
+    "history": ("history", "history", "All changes of a record, or the record as it was."),
     "guard": ("guard", "guard", "Mass changes that are held."),
     "quarantine": ("quarantine", "quarantine", "Records and fields that could not be read or written."),
     "adapters": ("adapters", "adapters", "The kinds of system that a config can name."),

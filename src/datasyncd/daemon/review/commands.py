@@ -12,7 +12,7 @@ import msgspec
 
 from datasyncd.state.transaction import Tx
 
-from . import conflicts, explain, guards, quarantine, settle
+from . import conflicts, explain, guards, history, quarantine, settle
 from .refusal import Misused
 from .terms import Terms
 
@@ -70,6 +70,17 @@ class Explain(Asked, frozen=True, kw_only=True):
         return explain.explain(tx, terms, self.entity, self.key, self.field)
 
 
+class History(Asked, frozen=True, kw_only=True):
+    entity: str
+    key: str
+    as_of: str | None = None
+
+    def answer(self, tx: Tx, terms: Terms) -> Any:
+        if self.as_of is not None:
+            return history.as_of(tx, terms, self.entity, self.key, self.as_of)
+        return history.history(tx, terms, self.entity, self.key)
+
+
 class Guards(Asked, frozen=True, kw_only=True):
     every: bool = False
 
@@ -124,6 +135,7 @@ READS: Mapping[str, type[Any]] = {
     "conflicts": Conflicts,
     "conflicts.show": ConflictShow,
     "explain": Explain,
+    "history": History,
     "guard": Guards,
     "guard.show": GuardShow,
     "quarantine": Quarantine,
