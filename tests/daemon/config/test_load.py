@@ -73,7 +73,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pat
         '35: links.crm.contact.direction: missing; expected one of "pull", "push", "both"',
         '38: links.crm.contact.dirction: unknown key; did you mean "direction"?',
         '41: links.crm.contact.map.scores: no field "scores"; did you mean "score"?',
-        '52: links.mail.contact.where: unknown name "sms_optin"; did you mean "sms_opt_in"?',
+        '52: links.mail.contact.where: unknown name "sms_optin" (character 1); did you mean "sms_opt_in"?',
     ]
 
 

@@ -423,17 +423,17 @@ WRONG: list[tuple[str, tuple[str, str], list[str]]] = [
     (
         "an unknown name in an expression",
         ("sms_opt_in or status", "sms_optin or status"),
-        ['52: links.mail.contact.where: unknown name "sms_optin"; did you mean "sms_opt_in"?'],
+        ['52: links.mail.contact.where: unknown name "sms_optin" (character 1); did you mean "sms_opt_in"?'],
     ),
     (
         "a value in an expression that the enum has not",
         ("('lead', 'active')", "('lead', 'actve')"),
-        ['52: links.mail.contact.where: "status" is never "actve"; did you mean "active"?'],
+        ['52: links.mail.contact.where: "status" is never "actve" (character 15); did you mean "active"?'],
     ),
     (
         "an expression that is none",
         ("('lead', 'active')", "('lead'"),
-        ["52: links.mail.contact.where: not an expression: '(' was never closed"],
+        ["52: links.mail.contact.where: not an expression: '(' was never closed (character 25)"],
     ),
     (
         "an expression that is no text",

@@ -115,7 +115,7 @@ def _check_where(link: Link, entity: str, path: KeyPath, known: Known, findings:
         # A field whose type is wrong goes with everything here: its own problem is enough.
         where_of(link, known.fields.get(entity, {}), dict.fromkeys(known.entities[entity], "any"))
     except ExpressionInvalid as error:
-        findings.error((*path, "where"), error.text, error.nearest)
+        findings.error((*path, "where"), str(error), error.nearest)
 
 
 def _is_zone(name: str) -> bool:

@@ -32,7 +32,7 @@ def selects(tx: Tx, terms: Terms, where: str) -> list[StoredReport]:
         accepts = compile_where(where, NAMES)
     except ExpressionInvalid as invalid:
         near = f'; did you mean "{invalid.nearest}"?' if invalid.nearest else ""
-        raise Misused(f"--where: {invalid.text}{near}") from None
+        raise Misused(f"--where: {invalid}{near}") from None
     reports = tx.records.reports(ReportState.OPEN)
     views = {report.id: report for report in shown_reports(tx, terms, reports)}
     return [
