@@ -14,6 +14,7 @@ import pytest
 
 from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
+from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
 from datasyncd.daemon import catalogue, check, cycle, health
 from datasyncd.daemon.cli.group import COMMANDS, group
@@ -107,7 +108,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         fields.Field,
     ]
     types: list[type[msgspec.Struct]] = [fields.Text, fields.Phone, fields.Enum, fields.Set, fields.Consent]
-    options: list[type[msgspec.Struct]] = [CsvOptions, JsonlOptions, SqliteOptions]
+    options: list[type[msgspec.Struct]] = [CsvOptions, JsonlOptions, PostgresOptions, SqliteOptions]
     keys = {field.encode_name for table in (*tables, *types, *options) for field in msgspec.structs.fields(table)}
 
     assert sorted(key for key in keys - {"fields"} if f"`{key}`" not in text) == []

@@ -43,19 +43,26 @@ class ObjectSpec(msgspec.Struct, frozen=True):
 
     object: str
     key: str
-    """Native name of the record's own id."""
+    """Native name of the record's own id; of a composite one the first."""
     fields: tuple[str, ...]
     """Native names that are mapped, in the order of the map; a link touches no others."""
     edited_at: str | None = None
     """Native name of the field that says when the record was edited."""
     cursor: str | None = None
     """Native name of the field that an incremental pull goes by."""
+    more_keys: tuple[str, ...] = ()
+    """The further native names of a composite key, for adapters whose kind says `composite_keys`."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All native names of the record's own id."""
+        return (self.key, *self.more_keys)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All native names that a reading needs, each once: key, fields, edited_at, cursor."""
+        """All native names that a reading needs, each once: keys, fields, edited_at, cursor."""
         extra = (self.edited_at, self.cursor)
-        return tuple(dict.fromkeys((self.key, *self.fields, *(name for name in extra if name is not None))))
+        return tuple(dict.fromkeys((*self.keys, *self.fields, *(name for name in extra if name is not None))))
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -244,6 +251,8 @@ class Column(msgspec.Struct, frozen=True):
     nullable: bool = True
     writable: bool = True
     max_length: int | None = None
+    why_not: str = ""
+    """Why it is not writable, and what would change that, where the system says it."""
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -253,6 +262,8 @@ class Schema(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...]
     key_assigned: bool = False
     """The system makes the key of a new record."""
+    lacks: tuple[str, ...] = ()
+    """What the daemon may not do there with whole records, one sentence each with what would allow it."""
 
 
 class Adapter(Protocol):

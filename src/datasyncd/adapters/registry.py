@@ -23,6 +23,7 @@ GROUP = "datasyncd.adapters"
 _BUILT_IN = {
     "csv": "datasyncd.adapters.csv.adapter",
     "jsonl": "datasyncd.adapters.jsonl.adapter",
+    "postgres": "datasyncd.adapters.postgres.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",
 }
 """Name of a kind -> module that holds it as `KIND`."""
@@ -56,6 +57,8 @@ class AdapterKind:
     text_only: bool
     """Every value is text, as in CSV; blank is the empty text."""
     manifest: Manifest
+    composite_keys: bool = False
+    """A record's own id may be made of several fields."""
 
 
 class UnknownAdapter(KeyError):

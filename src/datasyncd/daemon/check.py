@@ -122,8 +122,10 @@ async def check(config: Config) -> list[Finding]:
                 findings += [
                     Finding(severity="error", system=system, place=place, text=text) for text in translation.problems()
                 ]
+                lacks = schema.lacks if any(field.push for field in fields) else ()
                 findings += [
-                    Finding(severity="warning", system=system, place=place, text=text) for text in translation.limits()
+                    Finding(severity="warning", system=system, place=place, text=text)
+                    for text in (*lacks, *translation.limits())
                 ]
         finally:
             await adapter.aclose()

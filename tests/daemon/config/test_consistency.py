@@ -42,6 +42,10 @@ CONSENT_IN_CRM = 'sms_opt_in = "sms"'
     ("change", "problem"),
     [
         (
+            ('key = "Id"', 'key = ["Id", "Shop"]'),
+            '45: links.mail.contact.key: the adapter "store" knows keys of one field only; expected the name of one',
+        ),
+        (
             (CONSENT_IN_CRM, 'sms_opt_in = { field = "sms", direction = "pull" }'),
             f'41: links.crm.contact.map.sms_opt_in: {ONE_WAY} would never arrive there; expected direction = "both"',
         ),

@@ -39,6 +39,21 @@ WRONG: list[tuple[str, tuple[str, str], list[str]]] = [
         ['3: daemon.listen: expected HOST:PORT, such as "127.0.0.1:8377", or "" for none'],
     ),
     (
+        "a key of no field",
+        ('key = "Id"', "key = []"),
+        ["45: links.mail.contact.key: expected one name or more; found an empty list"],
+    ),
+    (
+        "a key that names a field twice",
+        ('key = "Id"', 'key = ["Id", "Id"]'),
+        ["45: links.mail.contact.key: names a field twice"],
+    ),
+    (
+        "a key that is no name",
+        ('key = "Id"', "key = 1"),
+        ["45: links.mail.contact.key: expected a name, or a list of names; found a whole number"],
+    ),
+    (
         "an unknown adapter",
         ('adapter = "store"\npath = "crm.db"', 'adapter = "stor"\npath = "crm.db"'),
         ['6: systems.crm.adapter: unknown adapter; `datasyncd adapters` lists them; did you mean "store"?'],

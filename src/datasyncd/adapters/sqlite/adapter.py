@@ -28,11 +28,11 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.errors import AdapterError, NotFound
 from datasyncd.adapters.files.watch import Watches
+from datasyncd.adapters.mark import highest, mark_of, position
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
 from . import reading
 from .database import Database
-from .mark import highest, mark_of, position
 from .selection import Selection
 from .table import check, table_of
 from .writing import push

@@ -158,7 +158,8 @@ class Translation:
         if column is None:
             yield self._absence(field.native)
         elif field.push and not column.writable:
-            yield f"{field.native}: is not writable, so its direction can only be pull"
+            reason = f" ({column.why_not})" if column.why_not else ""
+            yield f"{field.native}: is not writable{reason}, so its direction can only be pull"
 
     def _absence(self, native: str) -> str:
         nearest = _nearest(native, self._columns)

@@ -50,7 +50,8 @@ def objects_of(config: Config, system: str) -> dict[str, ObjectSpec]:
     return {
         link.object: ObjectSpec(
             object=link.object,
-            key=link.key,
+            key=link.keys[0],
+            more_keys=link.keys[1:],
             fields=tuple(dict.fromkeys(mapped.field for mapped in link.mapped.values())),
             edited_at=link.edited_at,
             cursor=link.cursor,
@@ -137,7 +138,7 @@ def _link(config: Config, system: str, entity: str, rank: int, number_of: Number
         fields=frozenset(field.number for field in mapped),
         pulls=frozenset(field.number for field in mapped if field.pull),
         pushes=frozenset(field.number for field in mapped if field.push),
-        key_field=next((field.number for field in mapped if field.native == link.key), None),
+        key_field=next((field.number for field in mapped if (field.native,) == link.keys), None),
         mapping_digest=mapping_digest(link, mapped),
         condition=promised.condition.value,
         version_order=promised.version_order.value,

@@ -34,6 +34,10 @@ def consistency(config: Config, capabilities: Mapping[tuple[str, str], Capabilit
         for name, link in links.items():
             path: KeyPath = ("links", system, name)
             promised = capabilities.get((system, name))
+            adapter = config.systems[system].adapter
+            if len(link.keys) > 1 and not adapter.composite_keys:
+                text = f'the adapter "{adapter.name}" knows keys of one field only; expected the name of one'
+                findings.error((*path, "key"), text)
             _check_consent(link, config.entities[name], path, promised, findings)
             if promised is not None:
                 _check_promises(link, path, promised, config.entities[name], findings)

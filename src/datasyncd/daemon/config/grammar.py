@@ -18,6 +18,7 @@ from .fields import AnyField, Name
 from .quantities import Duration, Share
 
 Direction: TypeAlias = Literal["pull", "push", "both"]
+KeyName: TypeAlias = Annotated[Name | tuple[Name, ...], msgspec.Meta(description="a name, or a list of names")]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,8 +116,8 @@ class Link(Table, frozen=True, kw_only=True):
 
     object: Name
     """Table, file, endpoint: what the adapter calls it."""
-    key: Name
-    """Native name of the record's own id."""
+    key: KeyName
+    """Native name of the record's own id; a list: of the fields that make it together."""
     direction: Direction
     map: dict[str, Name | Mapped]
     edited_at: Name | None = None
@@ -129,6 +130,11 @@ class Link(Table, frozen=True, kw_only=True):
     guard: Guard = msgspec.field(default_factory=Guard)
     opt_in: Literal["write", "strict"] | None = None
     """May it raise a consent without a conditional write? Default: over a blank only."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The native names that make the record's own id, one or more."""
+        return (self.key,) if isinstance(self.key, str) else self.key
 
     @property
     def mapped(self) -> dict[str, Mapped]:

@@ -29,6 +29,10 @@ def check_links(document: Document, known: Known, findings: Findings) -> None:
                 text = f'"{link.object}" is linked to {first} already; a record belongs to one entity'
                 findings.error((*path, "object"), text)
             objects.setdefault(link.object, entity)
+            if not link.keys:
+                findings.error((*path, "key"), "expected one name or more; found an empty list")
+            elif len(set(link.keys)) < len(link.keys):
+                findings.error((*path, "key"), "names a field twice")
             _check_triggers(link, path, findings)
             if check_known(entity, known.entities, "entity", path, findings):
                 _check_map(link, entity, path, known, findings)

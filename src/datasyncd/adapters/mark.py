@@ -1,4 +1,4 @@
-"""Marks: how far an incremental pull has come.
+"""Marks: how far an incremental pull by a cursor column has come.
 
 A mark is the highest value of the cursor column that was read, never one from the future: a record that is dated
 ahead of now would else hide everything that is edited until then (F32). Pulls begin at the mark, not after it: rows
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from datasyncd.adapters.contract import Cursor, Native
+from .contract import Cursor, Native
 
 _AHEAD = timedelta(hours=14)
 """A time without a zone may be a local one: the earliest zone is this far ahead."""

@@ -1,0 +1,282 @@
+"""The PostgreSQL adapter: the contract, over one database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import asyncpg
+import msgspec
+
+from datasyncd.adapters.contract import (
+    Capabilities,
+    Condition,
+    Context,
+    Cursor,
+    Deletions,
+    Gone,
+    Hint,
+    Key,
+    Malformed,
+    Native,
+    ObjectSpec,
+    Outcome,
+    Page,
+    Record,
+    Schema,
+    VersionOrder,
+    Write,
+)
+from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+from datasyncd.adapters.mark import highest
+from datasyncd.adapters.registry import AdapterKind, manifest_of
+
+from . import overlap, reading
+from .form import Unfit
+from .keys import parts_of
+from .selection import Selection
+from .session import LATE_S, Sessions
+from .table import Table, check, table_of, verify
+from .writing import push
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600, description="a number of seconds above 0, up to 3600")]
+
+
+class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of a system with `adapter = "postgres"`."""
+
+    dsn: str
+    """postgresql://USER:PASSWORD@HOST:PORT/DATABASE, usually as a credential; `?sslmode=verify-full` and the like."""
+    version: dict[str, str] = {}
+    """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
+    overlap_s: Annotated[float, msgspec.Meta(ge=0, description="a number of seconds, 0 or more")] = 300.0
+    """With a `cursor`: as long as the longest transaction that writes there. So much is read again each time."""
+    timeout_s: Seconds = 30.0
+    """The server ends a statement after so long."""
+    lock_s: Seconds = 5.0
+    """How long to wait for a lock that somebody else holds; then the call is tried again later."""
+    connect_s: Seconds = 10.0
+    """How long to wait for a connection."""
+    row_security: bool = False
+    """Take rows that a row-level security policy hides for rows that are not there. Otherwise they are an error."""
+
+    def __post_init__(self) -> None:
+        # Empty: a credential was not found, which is reported by itself.
+        if self.dsn and not self.dsn.startswith(("postgresql://", "postgres://")):
+            raise ValueError("`dsn` expected as postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+
+    def __repr__(self) -> str:
+        return "PostgresOptions(...)"
+
+
+class PostgresAdapter:
+    """Tables of one database."""
+
+    def __init__(self, context: Context, options: PostgresOptions) -> None:
+        self._context = context
+        self._options = options
+        self._overlap = round(options.overlap_s * 1e6)
+        self._selections: dict[str, Selection] = {}
+        self._sessions = Sessions(
+            context.system,
+            options.dsn,
+            connect_s=options.connect_s,
+            timeout_s=options.timeout_s,
+            lock_s=options.lock_s,
+            row_security=options.row_security,
+        )
+
+    def capabilities(self, object: str) -> Capabilities:
+        """Everything that a transaction can promise. Whether keys are made here is in the schema."""
+        counts = object in self._options.version
+        return Capabilities(
+            condition=Condition.ENFORCED,
+            version_order=VersionOrder.COUNTER if counts else VersionOrder.DIGEST,
+            returns_image=True,
+            late_s=LATE_S,
+            search_lag_s=0.0,
+            pull_is_reading=True,
+            deletions=Deletions.ABSENCE,
+            incremental=self._spec(object).cursor is not None,
+            batch=1_000,
+        )
+
+    async def describe(self, object: str) -> Schema:
+        """The columns as the catalog has them. What is found is what later calls hold the table to."""
+        spec = self._context.objects.get(object)
+        async with self._sessions.use() as connection:
+            table = await table_of(connection, object)
+            if spec is not None:
+                self._selections[object] = self._selected(spec, table)
+        return table.schema_of(spec.keys if spec is not None else ())
+
+    async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
+        """All rows by their keys, or those whose cursor column is `since` or later; each page is read anew."""
+        async with self._rights(object):
+            selection = await self._selection(object)
+            seen = overlap.seen_in(since, selection.spec.cursor)
+            async for page in self._since(selection, seen) if seen else self._everything(selection):
+                yield page
+
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+        """Rows by key, a thousand in one statement."""
+        async with self._rights(object):
+            selection = await self._selection(object)
+            parts = {key: texts for key in keys if (texts := parts_of(key, selection.keys)) is not None}
+            found: dict[Key, Record | Malformed] = {}
+            wanted = list(parts.values())
+            for start in range(0, len(wanted), reading.PAGE):
+                part = wanted[start : start + reading.PAGE]
+                async with self._sessions.use(selection.table.shown) as connection:
+                    found.update(await reading.by_key(connection, selection, selection.by_key, part))
+                    await verify(connection, selection.table, selection.names)
+            return [found.get(key) or Gone(key) for key in keys]
+
+    async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
+        """Rows by a value; texts with an @ are compared without case."""
+        async with self._rights(object):
+            selection = await self._selection(object)
+            if field not in selection.table.columns:
+                raise NotFound(f"{self._context.system}: {selection.table.shown} has no column {field!r}")
+            parts: dict[bool, list[Native]] = {True: [], False: []}
+            for value in values:
+                parts[isinstance(value, str) and "@" in value].append(value)
+            rows = await self._found(selection, field, parts[True], any_case=True)
+            rows += await self._found(selection, field, parts[False], any_case=False)
+            records, _ = reading.as_records(selection, rows)
+            return records
+
+    async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Apply the writes in one transaction; see `writing.push`."""
+        if not writes:
+            return []
+        async with self._rights(object):
+            return await push(self._sessions, await self._selection(object), writes)
+
+    async def watch(self, object: str) -> AsyncIterator[Hint]:
+        """Nothing tells of changes."""
+        raise Unsupported(f"{self._context.system}: nothing tells of changes in {object}; use `every`")
+        yield Hint()
+
+    async def aclose(self) -> None:
+        """Close all connections; a call that runs is cut short."""
+        await self._sessions.aclose()
+
+    async def _everything(self, selection: Selection) -> AsyncIterator[Page]:
+        spec = selection.spec
+        asked = self._context.begin()
+        newest = await self._fetch(selection, selection.newest, reading.PAGE) if spec.cursor is not None else []
+        mark = highest((value for (value,) in newest), asked.at)
+        malformed: list[Malformed] = []
+        if selection.has_keyless:
+            ((count,),) = await self._fetch(selection, selection.keyless)
+            malformed = reading.keyless(selection, count)
+        known: set[Key] = set()
+        whole, sql = True, selection.first
+        values: tuple[Native, ...] = ()
+        while True:
+            began = self._context.begin()
+            rows = await self._fetch(selection, sql, *values, reading.PAGE + 1)
+            batch = reading.batch_of(selection, rows)
+            if not selection.table.is_table:
+                batch = reading.without_known(batch, known, selection)
+            malformed += batch.malformed
+            whole = whole and all(row.key is not None for row in malformed)
+            page = Page(batch.records, began, malformed=malformed)
+            if batch.last is None:
+                if spec.cursor is not None:
+                    page.cursor = overlap.position(spec.cursor, [], mark, asked.at, self._overlap)
+                page.complete = whole
+                yield page
+                return
+            yield page
+            sql, malformed = selection.after, []
+            values = reading.begins_after(batch.last, spec.keys, selection)
+
+    async def _since(self, selection: Selection, seen: overlap.Seen) -> AsyncIterator[Page]:
+        spec = selection.spec
+        assert spec.cursor is not None
+        asked = self._context.begin()
+        mark = seen[-1][1]
+        sql = selection.since
+        values: tuple[Native, ...] = (reading.text_of(overlap.begin(seen, asked.at, self._overlap)),)
+        while True:
+            began = self._context.begin()
+            rows = await self._fetch(selection, sql, *values, reading.PAGE + 1)
+            batch = reading.batch_of(selection, rows)
+            newest = highest((record.fields[spec.cursor] for record in reversed(batch.records)), began.at)
+            mark = mark if newest is None else newest
+            page = Page(batch.records, began, malformed=batch.malformed)
+            if batch.last is None:
+                page.cursor = overlap.position(spec.cursor, seen, mark, asked.at, self._overlap)
+                yield page
+                return
+            yield page
+            sql = selection.since_after
+            values = reading.begins_after(batch.last, (spec.cursor, *spec.keys), selection)
+
+    async def _found(
+        self, selection: Selection, field: str, values: Iterable[Native], *, any_case: bool
+    ) -> list[asyncpg.Record]:
+        form = selection.table.columns[field].form
+        if any_case and form.kind != "text":
+            return []
+        wires = []
+        for value in values:
+            try:
+                wires.append(form.to_wire(value))
+            except Unfit:
+                continue  # no row can have it
+        return list(await self._fetch(selection, selection.by_value(field, any_case), wires)) if wires else []
+
+    async def _fetch(self, selection: Selection, sql: str, *values: object) -> list[asyncpg.Record]:
+        """Rows, from a table that is what it was when it was described."""
+        async with self._sessions.use(selection.table.shown) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            await verify(connection, selection.table, selection.names)
+            return rows
+
+    async def _selection(self, object: str) -> Selection:
+        """The statements for an object; it is described first, if nobody has done that yet."""
+        self._spec(object)
+        if object not in self._selections:
+            await self.describe(object)
+        return self._selections[object]
+
+    def _selected(self, spec: ObjectSpec, table: Table) -> Selection:
+        version = self._options.version.get(spec.object)
+        check(table, spec, () if version is None else (version,))
+        if version is not None and table.columns[version].form.kind != "integer":
+            raise Unsupported(f"the column {version!r} of {table.shown} counts no changes: whole numbers expected")
+        return Selection(spec, table, version)
+
+    @asynccontextmanager
+    async def _rights(self, object: str) -> AsyncIterator[None]:
+        """What goes wrong for want of a right says which one, and the statement that gives it."""
+        try:
+            yield
+        except Unauthorised as error:
+            async with self._sessions.use() as connection:
+                table = await table_of(connection, object)
+                check(table, self._spec(object))
+                grants = table.lacking()
+            if grants:
+                raise Unauthorised(f"{self._context.system}: the role {table.role} lacks rights: {grants}") from None
+            raise error from None
+
+    def _spec(self, object: str) -> ObjectSpec:
+        try:
+            return self._context.objects[object]
+        except KeyError:
+            raise NotFound(f"{self._context.system}: no link uses the table {object!r}") from None
+
+
+KIND = AdapterKind(
+    name="postgres",
+    options=PostgresOptions,
+    open=PostgresAdapter,
+    text_only=False,
+    manifest=manifest_of(__package__),
+    composite_keys=True,
+)

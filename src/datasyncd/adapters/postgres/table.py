@@ -1,0 +1,237 @@
+"""Tables and views as the catalog describes them, with what the daemon's role may do there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+import msgspec
+
+from datasyncd.adapters.contract import Column, ObjectSpec, Schema
+from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+
+from .form import Form, form_of
+from .names import quoted, shown, split
+
+Connection: TypeAlias = Any
+"""A connection of asyncpg, which has no types of its own."""
+
+_FIND = """
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, current_user::text,
+       has_schema_privilege(n.oid, 'USAGE'),
+       has_table_privilege(c.oid, 'INSERT') OR has_any_column_privilege(c.oid, 'INSERT'),
+       has_any_column_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND CASE WHEN $1::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END"""
+
+_OTHERS = """
+SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND CASE WHEN $1::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END"""
+
+# The type below a domain, however many domains deep; `typmod` is the innermost that is set.
+_COLUMNS = """
+WITH RECURSIVE resolved (attnum, typid, typmod, required) AS (
+    SELECT attnum, atttypid, atttypmod, attnotnull FROM pg_catalog.pg_attribute
+    WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT r.attnum, t.typbasetype, greatest(r.typmod, t.typtypmod), r.required OR t.typnotnull
+    FROM resolved r JOIN pg_catalog.pg_type t ON t.oid = r.typid WHERE t.typtype = 'd'
+)
+SELECT a.attname::text, a.atttypid::int8, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
+       n.nspname::text, t.typname::text,
+       CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' THEN e.typname::text END, r.typmod,
+       NOT r.required, a.atthasdef AND a.attgenerated = '', a.attidentity::text, a.attgenerated <> '',
+       has_column_privilege($1, a.attnum, 'SELECT'), has_column_privilege($1, a.attnum, 'INSERT'),
+       has_column_privilege($1, a.attnum, 'UPDATE')
+FROM resolved r JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attnum = r.attnum
+JOIN pg_catalog.pg_type t ON t.oid = r.typid AND t.typtype <> 'd'
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+ORDER BY a.attnum"""
+
+_UNIQUE = """
+SELECT array_agg(a.attname::text) FROM pg_catalog.pg_index i,
+       LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, n), pg_catalog.pg_attribute a
+WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+  AND k.n <= i.indnkeyatts AND a.attrelid = $1 AND a.attnum = k.attnum
+GROUP BY i.indexrelid"""
+
+_SHAPE = """
+SELECT attrelid, attname::text, atttypid::int8 FROM pg_catalog.pg_attribute
+WHERE attrelid = to_regclass($1) AND attname = ANY($2) AND NOT attisdropped"""
+
+_CHARACTERS = ("varchar", "bpchar")
+
+
+class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column."""
+
+    name: str
+    type_id: int
+    declared: str
+    """Its type without a length, as SQL names it: a cast to a type with one would cut what is longer."""
+    shown: str
+    """Its type with its length."""
+    type_name: str
+    form: Form
+    nullable: bool
+    has_default: bool
+    """The server makes a value where none is given."""
+    is_generated: bool
+    """Computed by the server, or an identity that nobody else gives."""
+    max_length: int | None
+    may_select: bool
+    may_insert: bool
+    may_update: bool
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """One table or view."""
+
+    id: int
+    schema: str
+    name: str
+    is_table: bool
+    role: str
+    """The role that the daemon has there."""
+    may_insert: bool
+    may_update: bool
+    may_delete: bool
+    columns: dict[str, TableColumn]
+    unique: tuple[frozenset[str], ...]
+    """Sets of columns of which no two rows have the same values, but for NULL."""
+
+    @property
+    def sql(self) -> str:
+        """Its name in statements."""
+        return ".".join((quoted(self.schema), quoted(self.name)))
+
+    @property
+    def shown(self) -> str:
+        """Its name for people."""
+        return ".".join((shown(self.schema), shown(self.name)))
+
+    def is_unique(self, names: Iterable[str]) -> bool:
+        """Whether no two rows have the same values in these columns."""
+        return any(known <= set(names) for known in self.unique)
+
+    def makes(self, keys: tuple[str, ...]) -> bool:
+        """Whether the key of a new row need not be given; parts of a composite key come with the fields."""
+        return len(keys) > 1 or self.columns[keys[0]].has_default
+
+    def grant(self, what: str) -> str:
+        """The statement that gives the daemon's role a right here."""
+        return f"GRANT {what} ON {self.shown} TO {shown(self.role)};"
+
+    def lacking(self) -> str:
+        """The statement that gives the daemon's role all rights that it lacks here; "": it lacks none."""
+        rights = (("INSERT", self.may_insert), ("UPDATE", self.may_update), ("DELETE", self.may_delete))
+        lacking = ", ".join(right for right, has in rights if self.is_table and not has)
+        return self.grant(lacking) if lacking else ""
+
+    def why_not_written(self, column: TableColumn) -> str:
+        """Why nothing can be written to a column; "": it can."""
+        if not self.is_table:
+            return "it is a column of a view"
+        if column.is_generated:
+            return "the database makes its values"
+        lacking = [right for right, has in (("INSERT", column.may_insert), ("UPDATE", column.may_update)) if not has]
+        if lacking:
+            rights = ", ".join(f"{right} ({shown(column.name)})" for right in lacking)
+            return f"the role {self.role} may not: {self.grant(rights)}"
+        return ""
+
+    def schema_of(self, keys: tuple[str, ...]) -> Schema:
+        """As the contract describes an object."""
+        columns = []
+        for column in self.columns.values():
+            why_not = self.why_not_written(column)
+            columns.append(
+                Column(
+                    name=column.name, kind=column.form.kind, nullable=column.nullable, writable=not why_not,
+                    max_length=column.max_length, why_not=why_not,
+                )
+            )  # fmt: skip
+        rights = (("INSERT", self.may_insert, "makes no records"), ("DELETE", self.may_delete, "deletes none"))
+        lacks = [
+            f"the role {self.role} {what} in {self.shown}: {self.grant(right)}"
+            for right, has, what in rights
+            if self.is_table and not has
+        ]
+        return Schema(self.shown, tuple(columns), key_assigned=bool(keys) and self.makes(keys), lacks=tuple(lacks))
+
+
+async def table_of(connection: Connection, object: str) -> Table:
+    """What the catalog says of a table or view now. Raises `NotFound`, `Unauthorised`."""
+    parts = split(object)
+    if parts is None:
+        raise NotFound(f'{object!r} names no table; expected a name such as public.contacts or crm."My table"')
+    found = await connection.fetchrow(_FIND, *parts)
+    if found is None:
+        known = [name for (name,) in await connection.fetch(_OTHERS, parts[0])]
+        nearest = get_close_matches(parts[1], known, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise NotFound(f"there is no table {object!r}{hint}")
+    oid, schema, name, kind, role, may_use, may_insert, may_update, may_delete = found
+    if not may_use:
+        raise Unauthorised(
+            f"the role {role} may not use the schema: GRANT USAGE ON SCHEMA {shown(schema)} TO {shown(role)};"
+        )
+    columns = [_column(*row) for row in await connection.fetch(_COLUMNS, oid)]
+    unique = [frozenset(members) for (members,) in await connection.fetch(_UNIQUE, oid)]
+    return Table(
+        id=oid, schema=schema, name=name, is_table=kind in ("r", "p"), role=role, may_insert=may_insert,
+        may_update=may_update, may_delete=may_delete, columns={column.name: column for column in columns},
+        unique=tuple(unique),
+    )  # fmt: skip
+
+
+def _column(
+    name: str, type_id: int, declared: str, shown: str, type_schema: str, type_name: str, element: str | None,
+    typmod: int, nullable: bool, has_default: bool, identity: str, generated: bool,
+    may_select: bool, may_insert: bool, may_update: bool,
+) -> TableColumn:  # fmt: skip
+    bounded = type_schema == "pg_catalog" and type_name in _CHARACTERS and typmod > 4
+    return TableColumn(
+        name=name, type_id=type_id, declared=declared, shown=shown, type_name=type_name,
+        form=form_of(type_schema, type_name, element), nullable=nullable, has_default=has_default or identity != "",
+        is_generated=generated or identity == "a", max_length=typmod - 4 if bounded else None, may_select=may_select,
+        may_insert=may_insert, may_update=may_update,
+    )  # fmt: skip
+
+
+def check(table: Table, spec: ObjectSpec, more: Iterable[str] = ()) -> None:
+    """Raise `NotFound` for a missing column, `Unauthorised` for one that may not be read, `Unsupported` for a key
+    that does not tell rows apart."""
+    names = tuple(dict.fromkeys((*spec.columns, *more)))
+    for name in names:
+        if name not in table.columns:
+            nearest = get_close_matches(name, table.columns, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; it has {', '.join(table.columns)}"
+            raise NotFound(f"the table {table.shown} has no column {name!r}{hint}")
+    hidden = [name for name in names if not table.columns[name].may_select]
+    if hidden:
+        grant = table.grant(f"SELECT ({', '.join(map(shown, hidden))})")
+        raise Unauthorised(f"the role {table.role} may not read {', '.join(hidden)} of {table.shown}: {grant}")
+    what = f"the key {', '.join(map(repr, spec.keys))} of {table.shown}"
+    for name in spec.keys:
+        if not table.columns[name].form.can_be_key:
+            raise Unsupported(f"{what} is of the type {table.columns[name].declared}, which cannot be a key")
+    if table.is_table and not table.is_unique(spec.keys):
+        raise Unsupported(f"{what} does not tell its rows apart: expected the primary key, or columns that are UNIQUE")
+
+
+async def verify(connection: Connection, table: Table, names: Iterable[str]) -> None:
+    """Raise `NotFound` if the columns are no longer what `table` says: the map has to be looked at anew."""
+    names = list(names)
+    found = {name: (oid, kind) for oid, name, kind in await connection.fetch(_SHAPE, table.sql, names)}
+    for name in names:
+        if name not in found:
+            raise NotFound(f"the table {table.shown} has no column {name!r} any more; run `datasyncd check`")
+        oid, kind = found[name]
+        if oid != table.id:
+            raise NotFound(f"the table {table.shown} was replaced by another one; it is looked at anew")
+        if kind != table.columns[name].type_id:
+            raise NotFound(f"the column {name!r} of {table.shown} changed its type; it is looked at anew")

@@ -1,0 +1,22 @@
+"""Fixtures for all tests: real servers, started when the first test of a process asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.postgres import Database, Server, running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; who stops it starts it again."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Server) -> Database:
+    """An empty PostgreSQL database."""
+    return postgres.database()

