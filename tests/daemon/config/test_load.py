@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from datasyncd.adapters.registry import AdapterKind
 from datasyncd.daemon.config import fields
-from datasyncd.daemon.config.grammar import Document, Guard, Mapped
+from datasyncd.daemon.config.grammar import Guard, Mapped
 from datasyncd.daemon.config.load import find, load, load_home
 from datasyncd.daemon.config.problems import ConfigInvalid, Problem
 from datasyncd.daemon.config.quantities import OFF, Duration, Share
@@ -222,13 +220,3 @@ def test_the_options_of_a_built_in_adapter_are_read(tmp_path: Path) -> None:
     assert [str(problem).removeprefix(f"{file}:") for problem in invalid.value.problems] == [
         '12: systems.mail.pth: unknown key; did you mean "path"?'
     ]
-
-
-def test_the_grammar_has_a_json_schema() -> None:
-    def described(quantity: Any) -> dict[str, Any]:
-        return {"type": "string", "description": quantity.expected}
-
-    schema = msgspec.json.schema(Document, schema_hook=described)
-
-    assert schema["$defs"]["Guard"]["properties"]["delete"]["description"] == 'a share such as "5%", or "off"'
-    assert schema["$defs"]["Link"]["required"] == ["object", "key", "direction", "map"]

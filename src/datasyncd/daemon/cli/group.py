@@ -31,6 +31,7 @@ COMMANDS = {
     "guard": ("guard", "guard", "Mass changes that are held."),
     "quarantine": ("quarantine", "quarantine", "Records and fields that could not be read or written."),
     "adapters": ("adapters", "adapters", "The kinds of system that a config can name."),
+    "schema": ("schema", "schema", "The grammar of the config file, as a JSON Schema for editors."),
     "version": ("status", "version", "The version."),
 }
 """Sub-command -> module of this folder, name in it, short help."""

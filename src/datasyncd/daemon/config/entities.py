@@ -21,18 +21,18 @@ FIRST_CONTACT = ("newest", "report", "fill_blanks")
 """What `first_contact` may say beside the name of a system."""
 NOT_BUILT = (Policy.MOST_PERMISSIVE, Policy.COUNTER)
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
 def check_names(known: Known, findings: Findings) -> None:
     """The names that the file gives must be such that commands, expressions and other tables can use them."""
     for system in known.systems:
-        if not _NAME.fullmatch(system):
+        if not NAME.fullmatch(system):
             findings.error(("systems", system), "expected a name of letters, digits, dashes and underscores")
         elif system in FIRST_CONTACT:
             findings.error(("systems", system), "a word that `first_contact` has another meaning for; choose another")
     for entity, fields in known.entities.items():
-        if not _NAME.fullmatch(entity):
+        if not NAME.fullmatch(entity):
             findings.error(("entities", entity), "expected a name of letters, digits, dashes and underscores")
         for field in fields:
             if not field.isidentifier() or unicodedata.normalize("NFKC", field) != field:

@@ -30,6 +30,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The policies that suit the type."""
 
     policy: Policy = Policy.LATEST
+    """Which of edits that did not know of each other counts."""
     authority: tuple[str, ...] = ()
     """With `policy = "authority"`: the systems whose edits count, in order of rank."""
     never_clear: bool = False
@@ -100,6 +101,7 @@ class Set(Field, frozen=True, kw_only=True, tag="set"):
     policies: ClassVar[tuple[Policy, ...]] = (Policy.UNION, *Field.policies)
 
     policy: Policy = Policy.UNION
+    """Which of edits that did not know of each other counts."""
     max_length: Length | None = None
     """Most characters of an element."""
 

@@ -60,8 +60,11 @@ class Entity(Table, frozen=True, kw_only=True):
     ]
     """Match keys in order of trust; a list inside is a compound key."""
     fields: dict[str, AnyField]
+    """What is known of such a thing: `name = { type = "...", ... }`."""
     on_delete: OnDelete = OnDelete.UNLINK
+    """A record deleted in one system: deleted in all, marked, left in the others and reported, or just left."""
     archive: Archive | None = None
+    """What `on_delete = "archive"` writes."""
     first_contact: str = "report"
     """Two records that already exist and differ: newest, report, fill_blanks, or a system's name."""
 
@@ -98,10 +101,15 @@ class Guard(Table, frozen=True, kw_only=True):
     """What a link may write in an hour, by class, before a person is asked."""
 
     create: Share = _share("off")
+    """Records that come."""
     update: Share = _share("50%")
+    """Records that change."""
     clear: Share = _share("20%")
+    """Values that become blank."""
     delete: Share = _share("10%")
+    """Records that go."""
     consent: Share = _share("10%")
+    """Consents that are raised."""
     at_least: Annotated[int, msgspec.Meta(ge=0, le=2**31, description="a whole number of 0 or more")] = 10
     """Below so many records a class is not held."""
 
@@ -119,15 +127,25 @@ class Link(Table, frozen=True, kw_only=True):
     key: KeyName
     """Native name of the record's own id; a list: of the fields that make it together."""
     direction: Direction
+    """Its edits count (pull), it is written (push), or both."""
     map: dict[str, Name | Mapped]
+    """Field to native name, or to a table that says more."""
     edited_at: Name | None = None
+    """Native name of the field that says when a record was edited. Default: the time of reading counts."""
     cursor: Name | None = None
+    """Native name of the field that an incremental pull goes by."""
     live: bool = False
+    """Changes are noticed as they are made."""
     every: Duration | None = None
+    """How often it is pulled."""
     cron: Name | None = None
+    """When it is pulled: minute, hour, day, month and weekday, such as "0 2 * * *"."""
     sweep: Duration | None = None
+    """How often everything is read, where increments can miss edits or deletes."""
     where: str | None = None
+    """Which records this system gets at all: an expression over fields."""
     guard: Guard = msgspec.field(default_factory=Guard)
+    """How much may change in an hour before a person is asked."""
     opt_in: Literal["write", "strict"] | None = None
     """May it raise a consent without a conditional write? Default: over a blank only."""
 
@@ -162,6 +180,10 @@ class Document(Table, frozen=True, kw_only=True):
     not_built: ClassVar[tuple[str, ...]] = ("events", "audiences", "purposes", "alerts", "include")
 
     systems: dict[str, dict[str, Any]] = {}
+    """The systems, by name: `[systems.NAME]`."""
     entities: dict[str, Entity] = {}
+    """The kinds of things, by name: `[entities.NAME]`."""
     links: dict[str, dict[str, Link]] = {}
+    """How systems hold entities: `[links.SYSTEM.ENTITY]`."""
     daemon: Daemon = Daemon()
+    """Where the daemon lives and what it listens to."""

@@ -27,7 +27,7 @@ from .problems import ConfigInvalid, Findings, Problem
 from .systems import FindAdapter, System, read_systems
 from .tables import Reader
 
-_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
+LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})")
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -133,7 +133,7 @@ def _home(path: Path, daemon: Daemon, findings: Findings, environ: Mapping[str, 
 def _listen(text: str, findings: Findings) -> tuple[str, int] | None:
     if not text:
         return None
-    match = _LISTEN.fullmatch(text)
+    match = LISTEN.fullmatch(text)
     if match is None or int(match[3]) > 65_535:
         path: KeyPath = ("daemon", "listen")
         findings.error(path, 'expected HOST:PORT, such as "127.0.0.1:8377", or "" for none')

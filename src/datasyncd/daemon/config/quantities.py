@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from datasyncd.reconcile.rules import MICROSECONDS
 
-_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNITS = {
     "ms": MICROSECONDS // 1000,
     "s": MICROSECONDS,
@@ -17,7 +17,7 @@ _UNITS = {
     "d": 86_400 * MICROSECONDS,
 }
 _LONGEST = 3650 * _UNITS["d"]
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%")
+SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%")
 
 
 class Duration(int):
@@ -28,11 +28,16 @@ class Duration(int):
     @classmethod
     def parse(cls, text: str) -> Duration:
         """Raises ValueError."""
-        match = _DURATION.fullmatch(text)
+        match = DURATION.fullmatch(text)
         duration = cls(int(match[1]) * _UNITS[match[2]]) if match else cls(0)
         if not 0 < duration <= _LONGEST:
             raise ValueError(f"expected {cls.expected}")
         return duration
+
+    @property
+    def text(self) -> str:
+        """As the config says it, in the largest unit that leaves nothing over."""
+        return next(f"{self // size}{unit}" for unit, size in reversed(_UNITS.items()) if self % size == 0)
 
     @property
     def seconds(self) -> float:
@@ -49,11 +54,16 @@ class Share(float):
         """Raises ValueError."""
         if text == "off":
             return OFF
-        match = _SHARE.fullmatch(text)
+        match = SHARE.fullmatch(text)
         share = cls(float(match[1]) / 100) if match else OFF
         if share > 1:
             raise ValueError(f"expected {cls.expected}")
         return share
+
+    @property
+    def text(self) -> str:
+        """As the config says it."""
+        return f"{float(self) * 100:g}%" if self.limits else "off"
 
     @property
     def limits(self) -> bool:

@@ -58,11 +58,11 @@ class Reader:
             if structs := [plain for plain in forms if is_struct(plain)]:
                 return self._struct(structs, raw, path)
             for plain in forms:
-                if _origin(plain) is dict:
+                if origin_of(plain) is dict:
                     return self._dict(get_args(plain)[1], raw, path)
         if isinstance(raw, list):
             for plain in forms:
-                if _origin(plain) in (list, tuple):
+                if origin_of(plain) in (list, tuple):
                     return self._list(form, plain, raw, path)
         return self._value(form, raw, path)
 
@@ -142,7 +142,7 @@ class Reader:
         items = [self.read(get_args(plain)[0], item, (*path, place)) for place, item in enumerate(raw)]
         if any(item is INVALID for item in items):
             return INVALID
-        return tuple(items) if _origin(plain) is tuple else items
+        return tuple(items) if origin_of(plain) is tuple else items
 
     def _value(self, form: Form, raw: object, path: KeyPath) -> Any:
         try:
@@ -162,7 +162,7 @@ def _quantity(form: type, raw: object) -> Any:
     raise ValueError(form.__name__)
 
 
-def _origin(form: Form) -> Any:
+def origin_of(form: Form) -> Any:
     return get_origin(form)
 
 
@@ -172,7 +172,7 @@ def is_struct(form: Form) -> bool:
 
 def alternatives(form: Form) -> list[Form]:
     """The types that a value of `form` may have; None is none of them, since TOML has no null."""
-    origin = _origin(form)
+    origin = origin_of(form)
     if origin is Annotated:
         return alternatives(get_args(form)[0])
     if origin in (Union, types.UnionType):
@@ -189,7 +189,7 @@ def choices(form: Form) -> list[str]:
     """The texts that a value of `form` may be, where they are listed."""
     listed: list[str] = []
     for plain in alternatives(form):
-        if _origin(plain) is Literal:
+        if origin_of(plain) is Literal:
             listed += [choice for choice in get_args(plain) if isinstance(choice, str)]
         elif isinstance(plain, type) and issubclass(plain, enum.StrEnum):
             listed += [member.value for member in plain]
@@ -200,20 +200,20 @@ def expected(form: Form) -> str:
     """What `form` asks for, in words."""
     if described := [meta.description for meta in metas(form) if meta.description]:
         return described[0]
-    if _origin(form) in (Union, types.UnionType):
+    if origin_of(form) in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(expected(member) for member in get_args(form) if member is not type(None)))
     if listed := choices(form):
         return "one of " + ", ".join(f'"{choice}"' for choice in listed)
     if form in _QUANTITIES:
         return cast(str, form.expected)
-    return expected(get_args(form)[0]) if _origin(form) is Annotated else kind(form)
+    return expected(get_args(form)[0]) if origin_of(form) is Annotated else kind(form)
 
 
 def kind(plain: Form) -> str:
     """What kind of TOML value `plain` is made of, in words."""
     if plain in _QUANTITIES or choices(plain):
         return _WORDS[str]
-    origin = _origin(plain)
+    origin = origin_of(plain)
     return _WORDS[dict] if is_struct(plain) else _WORDS.get(plain if origin is None else origin, "another type")
 
 
