@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from datasyncd.adapters.errors import Unreachable
 from datasyncd.reconcile.effects import ReportKind
 
-from .world import World, linked, system
+from .world import NAMES, Contact, World, linked, system
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,59 @@ def test_a_person_keeps_a_held_record() -> None:
     assert contact.shows("name") == {"mail": "Anna", "shop": "Anna"}
     assert contact.reports(state="open") == []
     contact.is_at_rest()
+
+
+def test_a_held_delete_shows_what_would_be_lost() -> None:
+    """Of each field that the deleter had not seen, and of no other."""
+    contact = linked("crm", "mail", "shop", name="Ann", city="Rome", email="ann@example.org")
+    contact.edits("mail", name="Anna", city="Oslo")
+    contact.deletes("crm")
+    contact.syncs()
+
+    assert lost(contact) == {("name", "mail", "Anna"), ("city", "mail", "Oslo")}
+
+
+def test_a_delete_that_is_held_on_its_way_shows_each_edit_that_came_meanwhile() -> None:
+    contact = linked("crm", system("mail", "none"), name="Ann", city="Rome")
+    contact.deletes("crm")
+    contact.world.pulls("crm")
+    contact.edits("mail", name="Anna", city="Oslo")
+    contact.world.delivers("mail")
+
+    assert lost(contact) == {("name", "mail", "Anna"), ("city", "mail", "Oslo")}
+
+
+def test_an_overruled_edit_that_holds_a_delete_is_shown() -> None:
+    contact = linked("crm", "billing", "mail", status="active")
+    contact.world.meanwhile("mail", "writing", lambda: contact.edits("mail", status="lead"))
+    contact.deletes("crm")
+    contact.syncs()
+
+    assert lost(contact) == {("status", "mail", "lead")}
+
+
+def test_a_delete_that_was_decided_is_held_again_by_the_next_edit() -> None:
+    """Each report is about its own edits: a decision about one does not hide the next."""
+    mail, shop = system("mail", "none"), system("shop", "none")
+    contact = linked("crm", mail, shop, name="Ann")
+    contact.deletes("crm")
+    contact.world.pulls("crm")
+    for name, value in (("mail", "Anna"), ("shop", "Anne")):
+        contact.edits(name, name=value)
+        contact.world.delivers(name)
+        assert lost(contact) >= {("name", name, value)}
+        contact.decides("delete")
+    contact.syncs()
+
+    assert (contact.exists_in(), contact.state()) == (set(), "dead")
+
+
+def lost(contact: Contact) -> set[tuple[str, str | None, Any]]:
+    """What the open report about a delete shows."""
+    [report] = [report for report in contact.stored() if report.state == "open"]
+    assert report.kind == ReportKind.DELETE_VS_EDIT
+    assert all(candidate.edited_at for candidate in report.body.candidates)
+    return {(NAMES[candidate.field or 0], candidate.system, candidate.value) for candidate in report.body.candidates}
 
 
 def test_a_person_deletes_a_held_record() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasyncd.reconcile.effects import ReportKind
 
-from .world import Contact, World, system
+from .world import NAMES, Contact, World, system
 
 
 def keyed(**fields: Any) -> Contact:
@@ -48,6 +48,19 @@ def test_a_key_and_another_field_changed_at_once_cannot_be_told_from_a_delete_an
     assert contact.state() == "held"
     assert [(r.kind, r.state) for r in contact.reports()] == [(ReportKind.RENAME_OR_DELETE, "open")]
     assert contact.world.holds("crm", contact.key("crm")) is not None
+
+
+def test_a_held_rename_shows_what_the_missing_record_had_not_seen() -> None:
+    contact = keyed(name="Ann", city="Rome")
+    contact.edits("crm", city="Oslo")
+    contact.world.pulls("crm")
+
+    contact.edits("file", email="anna@example.org", name="Anna")
+    contact.world.pulls("file")
+
+    [report] = [report for report in contact.stored() if report.state == "open"]
+    assert report.kind == ReportKind.RENAME_OR_DELETE
+    assert [(NAMES[c.field or 0], c.system, c.value) for c in report.body.candidates] == [("city", "crm", "Oslo")]
 
 
 def test_two_who_look_alike_are_not_told_apart() -> None:

@@ -491,7 +491,7 @@ class Contact:
         self, field: str, value: Any = None, *, source: str | None = None, digest: str | None = None
     ) -> Resolution:
         """A person settles what is reported of a field."""
-        ids = [r.digest.hex() for r in self._reports() if r.field == NUMBERS[field] and r.state != "resolved"]
+        ids = [r.digest.hex() for r in self.stored() if r.field == NUMBERS[field] and r.state != "resolved"]
         way = Way(use=value, source=source) if source is None else Way(source=source)
         return self.world.transact(
             lambda tx: resolve(tx, self.world.terms, way, by="ann", ids=ids[-1:], digest=digest)
@@ -499,7 +499,7 @@ class Contact:
 
     def decides(self, word: str) -> Resolution:
         """A person says what becomes of a held record: delete or keep."""
-        ids = [r.digest.hex() for r in self._reports() if r.field is None and r.state == "open"]
+        ids = [r.digest.hex() for r in self.stored() if r.field is None and r.state == "open"]
         return self.world.transact(lambda tx: resolve(tx, self.world.terms, Way(use=word), by="ann", ids=ids))
 
     # What the daemon and the systems do
@@ -599,7 +599,8 @@ class Contact:
         """Systems that a write waits for."""
         return set(self.cluster.outbox)
 
-    def _reports(self) -> list[StoredReport]:
+    def stored(self) -> list[StoredReport]:
+        """Reports about this person as they are kept."""
         id = self.cluster.id
         return self.world.transact(lambda tx: tx.records.reports(cluster_id=id))
 
@@ -607,7 +608,7 @@ class Contact:
         """Reports about this person, oldest first."""
         return [
             _conflict(report)
-            for report in self._reports()
+            for report in self.stored()
             if (not kinds or report.kind in kinds) and state in (None, report.state)
         ]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from datasyncd.adapters.contract import Moment, Record
 from datasyncd.reconcile.cluster import Binding, Cluster, ClusterState
+from datasyncd.reconcile.deletion import unseen
 from datasyncd.reconcile.effects import Effects, Entry, Report, ReportKind, ReportState
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
@@ -75,7 +76,8 @@ def _hold(cluster: Cluster, binding: Binding, link: Link, fp: Fingerprinter, eff
     effects.reports.append(
         Report(
             fp.of_dots(ReportKind.RENAME_OR_DELETE, cluster.id, None, [(binding.id, binding.incarnation, 0)]),
-            ReportKind.RENAME_OR_DELETE, cluster.id, None, ReportState.OPEN, [], None, False, link.system,
+            ReportKind.RENAME_OR_DELETE, cluster.id, None, ReportState.OPEN,
+            unseen(cluster, binding, link.entity), None, False, link.system,
             f"gone from {link.system} while new records came there: renamed or deleted cannot be told apart",
         )
     )  # fmt: skip

@@ -6,11 +6,13 @@ everything that the cluster holds. Otherwise somebody's edit would vanish unseen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .answer import end_binding
 from .candidates import candidates_of
 from .clocks import dominates
 from .cluster import Binding, Cluster, ClusterState
-from .effects import Effects, Entry, Report, ReportKind, ReportState
+from .effects import Candidate, Effects, Entry, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .register import Reg, Sib
 from .rules import EntityRule, OnDelete
@@ -21,11 +23,11 @@ def gone(
 ) -> None:
     """A record is proven to be gone: by a complete pull and a reading by key, or told and read."""
     ours = any(attempt.binding_id == binding.id and attempt.op == "delete" for attempt in cluster.attempts)
-    seen_all = covers_all(cluster, binding, entity)
+    seen_all, lost = covers_all(cluster, binding, entity), unseen(cluster, binding, entity)
     end_binding(cluster, binding, epoch)
     effects.journal.append(Entry(cluster.id, "gone", binding.system, binding.id, effects.cause))
     if not ours and cluster.state == ClusterState.LIVE:
-        _follow(cluster, binding, entity, fp, effects, seen_all)
+        _follow(cluster, binding, entity, fp, effects, seen_all, lost)
 
 
 def _follow(
@@ -35,6 +37,7 @@ def _follow(
     fp: Fingerprinter,
     effects: Effects,
     seen_all: bool,
+    lost: list[Candidate],
 ) -> None:
     link = entity.links[binding.system]
     others = list(cluster.live())
@@ -48,7 +51,7 @@ def _follow(
         cluster.state = ClusterState.HELD
         cluster.changed = True
         _report(cluster, binding, fp, effects, ReportKind.DELETE_VS_EDIT, ReportState.OPEN,
-                f"deleted in {binding.system} by somebody who had not seen a later edit")  # fmt: skip
+                f"deleted in {binding.system} by somebody who had not seen a later edit", lost)  # fmt: skip
         return
     if entity.on_delete is OnDelete.ARCHIVE and entity.archive is not None:
         number, value = entity.archive
@@ -61,17 +64,20 @@ def _follow(
 
 def covers_all(cluster: Cluster, binding: Binding, entity: EntityRule) -> bool:
     """Whether whoever last held this record had seen every edit; fields never delivered to it left out."""
-    if cluster.ghosts(binding):
-        return False
+    return not cluster.ghosts(binding) and not unseen(cluster, binding, entity)
+
+
+def unseen(cluster: Cluster, binding: Binding, entity: EntityRule) -> list[Candidate]:
+    """What would be lost with a delete: the values, by field, that whoever last held this record may not have seen."""
     link = entity.links[binding.system]
+    under_way = {number for ghost in cluster.ghosts(binding) for number in ghost.body.fields}
+    out: list[Candidate] = []
     for number, reg in cluster.regs.items():
-        if reg.hold:
-            return False
-        if number not in link.fields or not binding.body.knows(number):
-            continue
-        if not dominates(cluster.context_of(binding, number), reg.ctx) and number in link.pushes:
-            return False
-    return True
+        told = number in link.fields and number in link.pushes and binding.body.knows(number)
+        behind = told and not dominates(cluster.context_of(binding, number), reg.ctx)
+        if reg.hold or behind or number in under_way:
+            out += candidates_of(cluster, reg, number)
+    return out
 
 
 def close_if_empty(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Effects) -> None:
@@ -116,7 +122,7 @@ def write(cluster: Cluster, number: int, value: object, fp: Fingerprinter, effec
 
 def _report(
     cluster: Cluster, binding: Binding, fp: Fingerprinter, effects: Effects, kind: ReportKind,
-    state: ReportState, text: str,
+    state: ReportState, text: str, lost: Sequence[Candidate] = (),
 ) -> None:  # fmt: skip
     dots = [dot for reg in cluster.regs.values() for c in candidates_of(cluster, reg) if (dot := c.dot) is not None]
     dots.append((binding.id, binding.incarnation, 0))
@@ -127,7 +133,7 @@ def _report(
             cluster.id,
             None,
             state,
-            [],
+            list(lost),
             None,
             False,
             binding.system,

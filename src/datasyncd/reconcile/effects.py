@@ -53,6 +53,8 @@ class Candidate(msgspec.Struct, array_like=True, omit_defaults=True):
     """Binding, incarnation, n."""
     edited_at: int = 0
     seen_at: int = 0
+    field: FieldNumber | None = None
+    """Where the report is about a whole record: the field that holds the value."""
 
 
 class Report(msgspec.Struct):

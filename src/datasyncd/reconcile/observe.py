@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from .arrival import refusal
 from .candidates import candidates_of
 from .clocks import Ctx, dominates, minimum
@@ -42,6 +44,7 @@ class Observer:
         "entry",
         "fp",
         "ghosts",
+        "late",
         "link",
         "reading",
     )
@@ -69,6 +72,8 @@ class Observer:
         for ghost in self.ghosts:
             cluster.spell_out(ghost, fp)
         self.entry: Entry | None = None
+        self.late: list[Candidate] | None = [] if cluster.state == ClusterState.DELETING else None
+        """While a delete is carried out: edits that it does not know of."""
 
     def run(self) -> None:
         """Observe all fields, then take over what the reading proves about the record."""
@@ -95,6 +100,8 @@ class Observer:
                 self._field(number, value, shadow)
         for number, (digest, reason, raw) in reading.invalid.items():
             self.invalid(number, digest, reason, raw)
+        if self.late:
+            self._hold_delete(self.late)
         self.absorb()
         if self.ghosts:
             self._end_ghosts()
@@ -247,8 +254,8 @@ class Observer:
         self._journal(number, n, value, ts)
         if rule.consent:
             self._evidence(number, n, value)
-        if cluster.state == ClusterState.DELETING:
-            self._hold_delete()
+        if self.late is not None:
+            self.late += candidates_of(cluster, reg, number)
 
     def _difference(
         self, number: FieldNumber, value: Value, shadow: Shadow | None
@@ -288,10 +295,10 @@ class Observer:
         lost = Candidate(value, binding.id, binding.system, None, self._time(), self.effects.at)
         self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, why, [lost])
         self._note("overruled", (number, self.binding.incarnation, 0, value, self._time()))
-        if self.cluster.state == ClusterState.DELETING:
-            self._hold_delete()
+        if self.late is not None:
+            self.late.append(msgspec.structs.replace(lost, field=number))
 
-    def _hold_delete(self) -> None:
+    def _hold_delete(self, lost: list[Candidate]) -> None:
         self.cluster.state = ClusterState.HELD
         self.cluster.changed = True
         self._report(
@@ -299,6 +306,7 @@ class Observer:
             None,
             ReportState.OPEN,
             f"edited in {self.binding.system} after it was deleted elsewhere",
+            lost,
         )
 
     # Shadows, incarnations, acknowledgement

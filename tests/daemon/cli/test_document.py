@@ -14,8 +14,11 @@ from datasyncd.daemon.cli.document import HEADS, document
 def report(value: Any) -> dict[str, Any]:
     return {
         "id": "ab12", "kind": "conflict", "entity": "contact", "key": "k", "field": "name", "state": "open",
-        "since": "2026-01-01T00:00:00.000001Z", "chosen": None, "text": "", "undecidable": None, "system": None,
-        "candidates": [{"value": value, "system": "crm", "edited_at": None, "seen_at": None, "dot": None}],
+        "since": "2026-01-01T00:00:00.000001Z", "chosen": None, "decided": False, "text": "", "undecidable": None,
+        "system": None,
+        "candidates": [
+            {"value": value, "system": "crm", "edited_at": None, "seen_at": None, "dot": None, "field": None}
+        ],
     }  # fmt: skip
 
 
@@ -53,3 +56,14 @@ def test_a_table_has_as_many_cells_in_each_line() -> None:
     lines = document([report("a"), report("b|c")], "markdown").splitlines()[2:]
 
     assert {line.replace("\\|", "").count("|") for line in lines} == {len(HEADS) + 1}
+
+
+def test_a_report_about_a_whole_record_names_the_field_of_each_value() -> None:
+    candidates = [{**report("Anna")["candidates"][0], "field": field} for field in ("first_name", "city")]
+    whole = {**report("Anna"), "kind": "delete_vs_edit", "field": None, "candidates": candidates}
+
+    rows = list(csv.DictReader(io.StringIO(document([whole], "csv"), newline="")))
+
+    assert [(row["field"], row["value"], row["chosen"]) for row in rows] == [
+        ("first_name", "Anna", ""), ("city", "Anna", ""),
+    ]  # fmt: skip

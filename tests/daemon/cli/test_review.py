@@ -29,6 +29,19 @@ def test_a_conflict_is_seen_chosen_and_written_without_a_daemon(tmp_path: Path) 
     assert (again.exit_code, "resolved already" in again.out) == (1, True)
 
 
+def test_a_conflict_that_an_edit_ended_shows_no_choice(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    id = shop.disagrees()
+    shop.says("mail", 1, language="de")
+    shop.runs("sync")
+
+    text = shop.runs("conflicts", "show", id).out
+
+    assert "settled" in text
+    assert "    ended by a later edit\n" in text
+    assert "chosen" not in text
+
+
 def test_a_choice_that_would_raise_a_consent_is_1(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.runs("sync")

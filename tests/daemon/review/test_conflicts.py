@@ -48,6 +48,43 @@ def test_a_settled_conflict_is_listed_only_with_all() -> None:
     assert (found["state"], found["chosen"]) == ("settled", "Annie")
 
 
+def test_a_conflict_that_a_later_edit_ended_says_so_and_has_no_choice() -> None:
+    world, id = differing()
+    world.reads("mail", _ext_id(world, id, "mail"), language="de")
+
+    [ended] = world.asks("conflicts", every=True)
+
+    assert (ended["state"], ended["chosen"], ended["decided"]) == ("settled", None, False)
+    assert ended["decided_by"] == "ended by a later edit"
+
+
+def test_a_held_delete_lists_by_field_what_its_author_had_not_seen() -> None:
+    world, id = linked(first_name="Ann", sms_opt_in="in")
+    world.reads("mail", _ext_id(world, id, "mail"), first_name="Anna", sms_opt_in="out")
+    world.loses("crm", "17")
+
+    [found] = world.asks("conflicts")
+
+    assert (found["kind"], found["field"]) == ("delete_vs_edit", None)
+    values = [(c["field"], c["system"], c["value"]) for c in found["candidates"]]
+    assert sorted(values) == [("first_name", "mail", "Anna"), ("sms_opt_in", "mail", "out")]
+    assert all(c["edited_at"] and c["seen_at"] for c in found["candidates"])
+
+
+def test_a_held_delete_is_found_by_the_fields_that_it_would_take_along() -> None:
+    world, id = linked(first_name="Ann")
+    world.reads("mail", _ext_id(world, id, "mail"), first_name="Anna")
+    world.loses("crm", "17")
+
+    kept = world.asks("resolve", where='field == "first_name" and value == "Anna"', use="keep")
+
+    assert [row["action"] for row in kept["resolved"]] == ["keep"]
+
+
+def _ext_id(world: World, id: int, system: str) -> str:
+    return next(b.ext_id for b in world.cluster(id).bindings if b.system == system)
+
+
 def test_the_blank_of_a_consent_is_unknown() -> None:
     world = World()
     world.reads("crm", "17", email="ann@example.org", sms_opt_in="out")

@@ -144,19 +144,24 @@ def _show(report: dict[str, Any], *, whole: bool = False) -> None:
     state = coloured(report["state"])
     click.echo(f"{report['id']}  {report['kind']}  {report['entity']} {report['key']}{field}  {state}")
     rows = [
-        (c["system"] or "a person", c["value"], moment(c["edited_at"]), moment(c["seen_at"]))
+        [c["field"] or "", c["system"] or "a person", c["value"], moment(c["edited_at"]), moment(c["seen_at"])]
         for c in report["candidates"]
     ]
     if rows:
-        table(("system", "value", "edited", "seen"), rows, indent="    ")
-    if report["state"] != "open":
-        click.echo(f"    chosen: {report['chosen']}")
+        heads = ["field", "system", "value", "edited", "seen"]
+        skipped = 0 if any(row[0] for row in rows) else 1
+        table(heads[skipped:], [row[skipped:] for row in rows], indent="    ")
+    if report["decided"]:
+        click.echo(f"    chosen: {'(blank)' if report['chosen'] is None else report['chosen']}")
+    if report["state"] == "settled" and report["decided_by"]:
+        click.echo(f"    {report['decided_by']}")
     for name in ("reason", "text", "undecidable", "accepts"):
         if report.get(name):
             value = report[name]
             click.echo(f"    {name}: {', '.join(value) if isinstance(value, list) else value}")
     if whole:
-        shown = {"id", "kind", "entity", "key", "field", "state", "candidates", "chosen", "reason", "text", "accepts"}
+        shown = {"id", "kind", "entity", "key", "field", "state", "candidates", "chosen", "decided", "reason", "text"}
+        shown |= {"accepts", "decided_by"} if report["state"] == "settled" else {"accepts"}
         for name, value in report.items():
             if name not in shown and value not in (None, "", []):
                 click.echo(f"    {name}: {value}")

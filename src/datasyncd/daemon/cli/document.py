@@ -48,17 +48,19 @@ def _rows(report: dict[str, Any], *, exact: bool) -> list[list[str]]:
     def when(at: str | None) -> str:
         return at or "" if exact or at is None else moment(at)
 
-    first = [report[name] or "" for name in ("id", "kind", "entity", "key", "field", "state")]
-    chosen = "" if report["state"] == "open" else _value(report["chosen"])
+    first = [report[name] or "" for name in ("id", "kind", "entity", "key")]
+    chosen = _value(report["chosen"]) if report["decided"] else ""
     text = report["undecidable"] or report["text"]
-    candidates = report["candidates"] or [{"system": report["system"] or "", "value": "", "edited_at": None}]
+    candidates = report["candidates"] or [{"system": report["system"] or ""}]
     return [
         [
             *first,
+            each.get("field") or report["field"] or "",
+            report["state"],
             when(report["since"]),
             "a person" if each["system"] is None else each["system"],
-            _value(each["value"]),
-            when(each["edited_at"]),
+            _value(each.get("value", "")),
+            when(each.get("edited_at")),
             chosen,
             text,
         ]

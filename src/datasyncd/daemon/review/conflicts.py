@@ -76,6 +76,8 @@ class ShownCandidate(msgspec.Struct):
     edited_at: str | None
     dot: str | None
     """None: it was overruled on arrival."""
+    field: str | None
+    """Where the report is about a whole record: the field that holds the value."""
 
 
 class Conflict(msgspec.Struct, kw_only=True):
@@ -90,6 +92,8 @@ class Conflict(msgspec.Struct, kw_only=True):
     state: str
     since: str
     chosen: Value
+    decided: bool
+    """A value counts, and `chosen` is it; None is then a blank."""
     candidates: list[ShownCandidate]
     text: str
     """What happened."""
@@ -106,6 +110,7 @@ class Conflict(msgspec.Struct, kw_only=True):
     count: int
     last: str
     decided_by: str | None
+    """Who or what ended it."""
 
 
 class Cause(msgspec.Struct, kw_only=True):
@@ -161,13 +166,15 @@ def _shown(report: StoredReport, cluster: Cluster | None, terms: Terms, sighting
     decided = body.has_choice and report.state != ReportState.OPEN and report.kind in _OF_VALUES
     candidates = [
         ShownCandidate(
-            value=shown(rule, candidate.value),
+            value=shown(rule if candidate.field is None else terms.rule(candidate.field), candidate.value),
             system=candidate.system,
             seen_at=timestamp_or_none(
-                candidate.seen_at or sightings.of(report.cluster_id, report.field, candidate.dot)
+                candidate.seen_at
+                or sightings.of(report.cluster_id, _either(report.field, candidate.field), candidate.dot)
             ),
             edited_at=timestamp_or_none(candidate.edited_at),
             dot=dot_text(candidate.dot),
+            field=terms.name(candidate.field),
         )
         for candidate in body.candidates
     ]
@@ -181,6 +188,7 @@ def _shown(report: StoredReport, cluster: Cluster | None, terms: Terms, sighting
         state=report.state,
         since=timestamp(report.first_at),
         chosen=shown(rule, body.chosen) if decided else None,
+        decided=decided,
         candidates=candidates,
         text=body.text,
         undecidable=undecidable(report),
@@ -192,6 +200,10 @@ def _shown(report: StoredReport, cluster: Cluster | None, terms: Terms, sighting
         last=timestamp(report.last_at),
         decided_by=body.decided_by or None,
     )
+
+
+def _either(field: FieldNumber | None, other: FieldNumber | None) -> FieldNumber | None:
+    return field if field is not None else other
 
 
 def _entity_of(report: StoredReport, terms: Terms) -> str | None:

@@ -51,6 +51,7 @@ def _names(view: Conflict) -> Iterator[dict[str, Value]]:
         "cause": view.kind,
     }
     for candidate in view.candidates:
-        yield {**common, "system": candidate.system, "value": candidate.value}
+        field = candidate.field or view.field
+        yield {**common, "field": field, "system": candidate.system, "value": candidate.value}
     if not view.candidates:
         yield {**common, "system": view.system, "value": None}
