@@ -301,7 +301,10 @@ class Adapter(Protocol):
         ...
 
     def watch(self, object: str) -> AsyncIterator[Hint]:
-        """Hints of changes, for ever. Raises `Unsupported` where `watches` is false."""
+        """Hints of changes, for ever, and one as soon as it listens: nobody was told what changed before.
+
+        Raises `Unsupported` where `watches` is false.
+        """
         ...
 
     async def aclose(self) -> None:

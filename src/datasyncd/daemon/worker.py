@@ -134,23 +134,30 @@ class Worker:
                 retry = await self._next_due()
 
     async def watching_loop(self) -> None:
-        """Mark the link due at each hint of the system."""
+        """Mark the link due at each hint of the system, and whenever a watch begins.
+
+        On error: what changed until the next watch listens is found by the pull that its beginning asks for.
+        """
+        failures = 0
         while not self.stopping:
             link = self.link
             if link is not None and link.capabilities.watches:
                 try:
                     self.watching = True
+                    self.due.set()
                     async for _hint in link.adapter.watch(link.object):
+                        failures = 0
                         self.due.set()
                         if self.stopping:
                             return
                 except Unsupported:
                     return
                 except AdapterError as error:
+                    failures += 1
                     log.warning("watch_ended", link=self.name, reason=str(error))
                 finally:
                     self.watching = False
-            await anyio.sleep(1.0)
+            await anyio.sleep(RETRY_S[min(max(failures, 1), len(RETRY_S)) - 1])
 
     async def _attempt(self, once: Callable[[], object]) -> float | None:
         """Run one pull or push; seconds until it should be tried again, or None when it went well."""

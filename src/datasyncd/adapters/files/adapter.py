@@ -157,7 +157,7 @@ class FolderAdapter:
             raise Transient(f"{path} is being written by somebody else")
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
-        """A hint after each change of the file, by whomever."""
+        """A hint after each change of the file, by whomever, and one to begin with."""
         path = self._path(self._spec(object))
         with self._named():
             async for changed in self._watches.changes(path.parent, [path.name]):

@@ -28,10 +28,11 @@ class Watches:
     async def changes(self, folder: Path, names: Collection[str]) -> AsyncIterator[bool]:
         """Yield true after each burst of changes to files of these names in the folder, until `close`.
 
-        False: nothing happened for a while, and the caller may look for what no event tells of. A folder that was
-        moved away and made again is watched again. Raises `Unreachable` if there is none.
+        The first is true in any case: it comes once the watch listens, for what was changed before. False: nothing
+        happened for a while, and the caller may look for what no event tells of. A folder that was moved away and
+        made again is watched again. Raises `Unreachable` if there is none.
         """
-        watched = _identity(folder)
+        watched, began = _identity(folder), False
         while not self._closed:
             stop = anyio.Event()  # awatch sets it on cancel, so it cannot be shared
             self._stops.add(stop)
@@ -47,7 +48,8 @@ class Watches:
                     recursive=False,
                 ):
                     now = _identity(folder)
-                    yield bool(changes) or now != watched
+                    yield bool(changes) or now != watched or not began
+                    began = True
                     if now != watched:
                         watched = now
                         break

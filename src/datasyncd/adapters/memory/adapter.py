@@ -136,10 +136,11 @@ class MemoryAdapter:
         return outcomes
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
-        """A hint for each change."""
+        """A hint for each change, and one to begin with."""
         if not self._world.capabilities.watches:
             raise Unsupported(f"{self._context.system}: it does not tell of changes")
         told = len(self._world.changes)
+        yield Hint()
         while not self._closed:
             news, told = self._world.changes[told:], len(self._world.changes)
             for changed, key in news:

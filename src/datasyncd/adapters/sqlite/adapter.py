@@ -111,7 +111,7 @@ class SqliteAdapter:
         return await self._database.run(push, spec, selection, writes, self._database.is_still_there)
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
-        """A hint after each burst of commits to the file, by whomever.
+        """A hint after each burst of commits to the file, by whomever, and one to begin with.
 
         In WAL mode the file changes before the commit can be read, and a slow disk may stretch that to seconds; no
         event says when it is over. So the version of the content is looked at when the burst is over.
