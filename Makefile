@@ -49,7 +49,7 @@ bench: $(READY) ## measure: records a second, latency, idle cost, status (N=1000
 	@set -e; for name in first_sync latency idle status; do $(BIN)/python -m tests.benchmarks.bench_$$name; done
 
 simulate: $(READY) ## the reconciler under faults, SEEDS=200 histories
-	@$(BIN)/python -m datasyncd.daemon.simulation --seeds $(SEEDS)
+	@$(BIN)/python -m datasyncd simulate --seeds $(SEEDS)
 
 torture: $(READY) ## kill the daemon at every step and look for what was lost (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -o python_files="torture_*.py test_*.py" tests/torture $(PYTEST_ARGS)

@@ -163,7 +163,7 @@ def _shown(link: LinkFacts) -> LinkStatus:
 
 def _of_link(link: LinkFacts, facts: Facts) -> Iterator[Problem]:
     if link.state == "paused":
-        yield _problem("warning", "paused", link, "it is paused; changes wait", f"datasyncd resume {link.name}")
+        yield _problem("warning", "paused", link, "it is paused; changes wait", "let it go on")
     else:
         yield from _of_runs(link, facts)
     if link.lag_s > LAG_S and link.state != "paused":

@@ -32,6 +32,7 @@ COMMANDS = {
     "quarantine": ("quarantine", "quarantine", "Records and fields that could not be read or written."),
     "adapters": ("adapters", "adapters", "The kinds of system that a config can name."),
     "schema": ("schema", "schema", "The grammar of the config file, as a JSON Schema for editors."),
+    "simulate": ("simulate", "simulate", "Random histories of people, faults and crashes, to test what is promised."),
     "version": ("status", "version", "The version."),
 }
 """Sub-command -> module of this folder, name in it, short help."""

@@ -4,5 +4,6 @@ scheduler   runs coroutines in virtual time, in an order that a seed decides
 systems     what the simulated systems promise and do
 people      who edits what, when, having seen what
 oracle      what must hold at the end: it knows every edit, and never looks at the daemon's contexts
+story       a history told line by line, for a seed that fails
 history     one seed: everything put together, crashes included
 """

@@ -26,7 +26,8 @@ from datasyncd.state.transaction import Tx
 from .oracle import Broken, Oracle, check
 from .people import Habits, People
 from .scheduler import SECOND, Scheduler
-from .systems import OBJECT, System, link_of, promises, rules_of
+from .story import Line, Story
+from .systems import FIELDS, OBJECT, System, link_of, promises, rules_of
 
 T = TypeVar("T")
 
@@ -40,13 +41,17 @@ ROUND_S = 30.0
 class Steps(InlineStore):
     """The state, with a pause before and after each transaction: places where the process may die."""
 
-    def __init__(self, db: sqlite3.Connection, now: Callable[[], int], scheduler: Scheduler) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, now: Callable[[], int], scheduler: Scheduler, committed: Callable[[], None]
+    ) -> None:
         super().__init__(db, now)
         self._scheduler = scheduler
+        self._committed = committed
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
         await self._scheduler.pause(0.0)
         result = await super().transact(step)
+        self._committed()
         await self._scheduler.pause(0.0)
         return result
 
@@ -62,17 +67,18 @@ class Outcome(msgspec.Struct):
 
 
 class History:
-    """One world, and the processes that work in it one after the other."""
+    """One world, and the processes that work in it one after the other. `tell`: gets all that happens, as it does."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, tell: Callable[[Line], None] | None = None) -> None:
         self.seed = seed
+        self._story = None if tell is None else Story(tell, {number: rule.name for number, rule in FIELDS.items()})
         random = self.random = Random(seed)
         self.faulty = seed % 3 != 0
         self.scheduler = Scheduler(random)
         self.systems = [System(promise, random) for promise in promises(random, self.faulty)]
         habits = Habits(random.randrange(6, 30), random.randrange(1, 4), random.random() < 0.5, random.random() < 0.5)
         self.oracle = Oracle()
-        self.people = People(self.systems, self.oracle, self.scheduler, random, habits)
+        self.people = People(self.systems, self.oracle, self.scheduler, random, habits, self._story)
         self.rules = rules_of(
             self.systems, random.choice(("report", "newest", "fill_blanks")),
             random.choice((OnDelete.PROPAGATE, OnDelete.UNLINK)),
@@ -116,7 +122,7 @@ class History:
 
     def _start(self) -> None:
         """A process begins: everything that it knows comes from the state."""
-        self.store = Steps(self._db, self.now, self.scheduler)
+        self.store = Steps(self._db, self.now, self.scheduler, self._committed)
         self.store._steps.run_step(recover)
         self.links = [
             link_of(system, self.rules, self.begin, self.scheduler, system.calm if self._calm else system.faults)
@@ -126,6 +132,10 @@ class History:
             self.scheduler.start(f"daemon pull {link.name}", self._pulling(link), self.random.uniform(0, 1))
             self.scheduler.start(f"daemon push {link.name}", self._pushing(link), self.random.uniform(0, 2))
 
+    def _committed(self) -> None:
+        if self._story is not None:
+            self._story.commits(self._db, self.scheduler.now)
+
     def begin(self) -> Moment:
         return Moment(self.store.sequence, self.now())
 
@@ -133,6 +143,8 @@ class History:
         """The process dies where it stands; the next one starts a second later."""
         if self.scheduler.kill("daemon"):
             self.seen["crash"] += 1
+        if self._story is not None:
+            self._story.tells(self.scheduler.now, "crash", "the process dies; the next one starts a second later")
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         self.scheduler.now += SECOND
@@ -246,9 +258,9 @@ class History:
         return out.hexdigest()
 
 
-def run(seed: int) -> Outcome:
+def run(seed: int, tell: Callable[[Line], None] | None = None) -> Outcome:
     """One history. Raises `Broken`, with the seed."""
     try:
-        return History(seed).run()
+        return History(seed, tell).run()
     except Broken as broken:
         raise Broken(f"seed {seed}: {broken}") from broken

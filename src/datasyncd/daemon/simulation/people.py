@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 import msgspec
 
 from .oracle import Edit, Oracle
 from .scheduler import Scheduler
+from .story import Story
 from .systems import OBJECT, System
 
 SCALARS = ("name", "city", "language")
@@ -25,12 +27,21 @@ class Habits(msgspec.Struct, frozen=True):
 class People:
     """Everybody who works in the systems."""
 
-    def __init__(self, systems: list[System], oracle: Oracle, scheduler: Scheduler, random: Random, habits: Habits):
+    def __init__(
+        self,
+        systems: list[System],
+        oracle: Oracle,
+        scheduler: Scheduler,
+        random: Random,
+        habits: Habits,
+        story: Story | None = None,
+    ) -> None:
         self.systems = systems
         self.oracle = oracle
         self.scheduler = scheduler
         self.random = random
         self.habits = habits
+        self._story = story
         self._values = 0
 
     def begin(self) -> None:
@@ -64,12 +75,14 @@ class People:
         fields = {"email": email, "name": None, "city": None, "language": None, "status": None, "sms": None,
                   "tags": None, "score": None, **facts}  # fmt: skip
         key = system.world.create(OBJECT, fields)
+        self._tell(f"create {system.name}:{key} {email}", facts)
         self.oracle.born[system.name, key] = self.scheduler.now
         for name, value in facts.items():
             self.oracle.edited(Edit(system.name, key, name, value, self.scheduler.now), None)
 
     def delete(self, system: System, key: str) -> None:
         """Somebody deletes a record, having seen what it holds."""
+        self._tell(f"delete {system.name}:{key}")
         self.oracle.deleted(system.name, key, system.world.holds(OBJECT)[key])
         system.world.delete(OBJECT, key)
 
@@ -82,8 +95,14 @@ class People:
             value = self._next(name, before)
             if value == before:
                 continue
+            self._tell(f"edit {system.name}:{key}", {name: value})
             system.world.edit(OBJECT, key, **{name: value})
             self.oracle.edited(Edit(system.name, key, name, value, self.scheduler.now), before)
+
+    def _tell(self, act: str, fields: Mapping[str, object] | None = None) -> None:
+        if self._story is not None:
+            text = ", ".join(f"{name} = {value!r}" for name, value in (fields or {}).items())
+            self._story.tells(self.scheduler.now, "people", f"{act}{': ' if text else ''}{text}")
 
     def _next(self, name: str, before: object) -> object:
         if name == "sms":
