@@ -14,7 +14,7 @@ from .clocks import Ctx, dominates
 from .cluster import Attempt, AttemptStatus, Binding, BindingBody, BindingState, Cluster, Shadow
 from .effects import Effects, Entry, Quarantined, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
-from .rules import EntityRule, FieldNumber, LinkRule, Policy, Value
+from .rules import EntityRule, FieldNumber, LinkRule, Value
 
 
 class Image(msgspec.Struct, gc=False):
@@ -64,7 +64,7 @@ def accepted(
         if image is not None and number in image.values:
             value = image.values[number]
             digest = fp(value)
-            if val is not None or entity.fields[number].policy is Policy.UNION:
+            if number in entity.merged:
                 val = value
         reg = regs.get(number)
         at_rest = reg is not None and (ctx is reg.ctx or dominates(ctx, reg.ctx))

@@ -7,7 +7,7 @@ marks say what has to be written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -76,9 +76,10 @@ class ClusterBody(msgspec.Struct, array_like=True, gc=False):
     founded_at: int = 0
     """Time of these values."""
 
-    def fold(self) -> None:
-        """Keep registers that are as they were founded in their short form: one state has one document."""
-        folded = [number for number, reg in self.regs.items() if _as_founded(reg, self.founded_at)]
+    def fold(self, apart: Collection[FieldNumber]) -> None:
+        """Keep registers that are as they were founded in their short form: one state has one document. `apart`: those
+        whose shadows keep values."""
+        folded = [n for n, reg in self.regs.items() if n not in apart and _as_founded(reg, self.founded_at)]
         if folded:
             for number in folded:
                 self.founded[number] = self.regs.pop(number).sibs[0].val
@@ -89,7 +90,7 @@ def _as_founded(reg: Reg, at: int) -> bool:
     if len(reg.sibs) != 1 or len(reg.ctx) != 1 or reg.ctx.get(FOUNDER) != 1 or reg.hold or reg.recent:
         return False
     sib = reg.sibs[0]
-    return sib.actor == FOUNDER and sib.n == 1 and sib.ts == at and not sib.depth and type(sib.val) is not list
+    return sib.actor == FOUNDER and sib.n == 1 and sib.ts == at and not sib.depth
 
 
 class Registers(MutableMapping[FieldNumber, Reg]):

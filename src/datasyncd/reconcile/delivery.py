@@ -24,7 +24,6 @@ from .rules import (
     FieldRule,
     LinkRule,
     OptIn,
-    Policy,
     Value,
     WriteClass,
 )
@@ -325,7 +324,7 @@ def _planned(
 ) -> Planned:
     stored = choice.value if link.stored is None else link.stored(rule.number, choice.value)
     depth = choice.sib.depth if choice.sib is not None else 0
-    keep = rule.policy is Policy.UNION
+    keep = rule.merged
     return Planned(choice.value, fp(stored), stored, reg.ctx, depth, write_class, keep)
 
 

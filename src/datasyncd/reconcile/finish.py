@@ -16,7 +16,7 @@ from .effects import Effects, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .identity import keys_of
 from .policies import resolve
-from .register import Hold, Reg, Sib, elements
+from .register import Hold, Reg, Sib
 from .rules import EntityRule, FieldNumber, FieldRule, Policy
 
 
@@ -45,6 +45,8 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
         _owe(cluster, entity, fp, effects.at)
         if cluster.touched:
             _report_opt_ins(cluster, entity, fp, effects)
+    if cluster.changed and cluster.body.regs:
+        cluster.body.fold(entity.merged)
     cluster.touched = set()
     cluster.edited = set()
     cluster.rescan = False
@@ -68,7 +70,7 @@ def _report_conflict(
 ) -> None:
     """Concurrent values that differ are a conflict, named by their dots; an older one of this field is over."""
     digest = b""
-    if rule.policy is not Policy.UNION and reg.differ():
+    if not rule.merged and reg.differ():
         candidates = candidates_of(cluster, reg)
         digest = fp.of_dots(
             ReportKind.CONFLICT, cluster.id, rule.number, [c.dot for c in candidates if c.dot is not None]
@@ -133,9 +135,9 @@ def _collapse(cluster: Cluster, number: FieldNumber, reg: Reg, rule: FieldRule, 
 def _keep_winner(cluster: Cluster, reg: Reg, rule: FieldRule, entity: EntityRule) -> None:
     if len(reg.sibs) < 2:
         return
-    if rule.policy is Policy.UNION:
+    if rule.merged:
         last = max(reg.sibs, key=lambda sib: (sib.ts, sib.actor, sib.n))
-        reg.sibs = [Sib(last.actor, last.n, elements(reg), last.ts)]
+        reg.sibs = [Sib(last.actor, last.n, resolve(cluster, reg, rule, entity).value, last.ts)]
     else:
         winner = resolve(cluster, reg, rule, entity).sib
         assert winner is not None

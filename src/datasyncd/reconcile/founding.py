@@ -19,7 +19,7 @@ def found(
     The same as `Observer.run` does, told once for all fields, since a first synchronisation is made of these.
     """
     link, body = entity.links[binding.system], binding.body
-    pulls, founded = link.pulls, cluster.body.founded
+    pulls, merged, founded = link.pulls, entity.merged, cluster.body.founded
     ts = reading.began_at if reading.edited_at is None else min(reading.edited_at, reading.arrived_at)
     cluster.body.founded_at = ts
     actor = cluster.actor(binding.id, binding.incarnation)
@@ -27,8 +27,11 @@ def found(
     rows: list[tuple[object, ...]] = []
     for number, value in reading.values.items():
         if value is not None and number not in pulls:
-            body.shadow[number] = Shadow(fp(value), None, value if type(value) is list else None)
-        elif type(value) is list:
+            body.shadow[number] = Shadow(fp(value), None, value if number in merged else None)
+        elif number in merged:
+            if value is None:
+                body.shows.append(number)
+                continue
             cluster.regs[number] = Reg([Sib(actor, 1, value, ts)], {actor: 1})
             body.shadow[number] = Shadow(fp(value), None, value)
             rows.append((number, binding.incarnation, 1, value, ts))

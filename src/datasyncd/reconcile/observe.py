@@ -11,6 +11,7 @@ this order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -18,6 +19,7 @@ from .arrival import refusal
 from .candidates import candidates_of
 from .clocks import Ctx, dominates, minimum
 from .cluster import UNREADABLE, Attempt, Binding, Cluster, ClusterState, Shadow
+from .counter import put_step, step
 from .effects import Act, Candidate, Effects, Entry, Quarantined, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .policies import resolve
@@ -29,7 +31,9 @@ MAX_SIBLINGS = 16
 """Concurrent values of one field; more freeze it."""
 _PLAIN = frozenset({str, int, bool})
 """Types of which equal values have equal fingerprints."""
-_OWN_FIRST_CONTACT = frozenset({Policy.AUTHORITY, Policy.MOST_RESTRICTIVE, Policy.UNION, Policy.COUNTER})
+_OWN_FIRST_CONTACT = frozenset(
+    {Policy.AUTHORITY, Policy.MOST_RESTRICTIVE, Policy.MOST_PERMISSIVE, Policy.UNION, Policy.COUNTER}
+)
 
 
 class Observer:
@@ -141,6 +145,8 @@ class Observer:
             self._edit(number, rule, value, digest, None, seen)
         elif value is None:
             self._shade(number, digest, {})
+        elif rule.policy is Policy.COUNTER and (reg := self.cluster.regs.get(number)) is not None and reg.sibs:
+            self._overrule(number, rule, value, digest, "the first record gave what is counted from", 0)
         elif self.contact:
             self._contact(number, rule, value, digest)
         else:
@@ -200,7 +206,7 @@ class Observer:
             return
         if not dominates(seen, before):
             self._bump()
-        kept = value if rule.policy is Policy.UNION else None
+        kept = value if rule.merged else None
         self._shade(number, digest, seen, kept, wrote_at=self.effects.at, depth=depth)
         self.binding.digest = b""
 
@@ -238,16 +244,18 @@ class Observer:
         if rule.policy is Policy.UNION:
             added, removed = self._difference(number, value, shadow)
             put_elements(reg, seen, Sib(actor, n, sorted(added), ts, reaction), removed)
+        elif rule.policy is Policy.COUNTER:
+            put_step(reg, Sib(actor, n, self._step(number, value, shadow), ts, reaction))
         else:
             if reg.hold == Hold.APART:
                 reg.hold = Hold.NONE
             put(reg, seen, Sib(actor, n, value, ts, reaction))
         context = {**seen, actor: n}
-        kept = value if rule.policy is Policy.UNION else None
+        kept = value if rule.merged else None
         self._shade(number, digest, None if context == reg.ctx else context, kept)
         cluster.edited.add(number)
         cluster.changed = True
-        crowded = len(reg.sibs) > MAX_SIBLINGS and rule.policy is not Policy.UNION and reg.differ()
+        crowded = len(reg.sibs) > MAX_SIBLINGS and not rule.merged and reg.differ()
         if crowded and reg.hold != Hold.FROZEN:
             reg.hold = Hold.FROZEN
             self._report(ReportKind.FROZEN, number, ReportState.OPEN, "more than 16 concurrent values")
@@ -271,6 +279,14 @@ class Observer:
                 self._report(ReportKind.UNCERTAIN, number, ReportState.SETTLED, "a write was under way")
         return added, removed
 
+    def _step(self, number: FieldNumber, value: Value, shadow: Shadow | None) -> Value:
+        """By how much a counter moved. While a write of ours may or may not have landed, the smaller step is taken."""
+        ghosts = [ghost.body.fields[number][2] for ghost in self.ghosts if number in ghost.body.fields]
+        if ghosts:
+            self._report(ReportKind.UNCERTAIN, number, ReportState.SETTLED, "a write was under way")
+        bases = [shadow.val, *ghosts] if shadow is not None else ghosts or [None]
+        return min((step(base, value) for base in bases), key=lambda by: (abs(Decimal(by)), Decimal(by)))
+
     def _created_with(self, number: FieldNumber) -> frozenset[str]:
         """Elements that a record began with, where an answer proved that one of our creates made it."""
         if number not in (self.binding.body.sent or ()):
@@ -283,7 +299,7 @@ class Observer:
     def _overrule(
         self, number: FieldNumber, rule: FieldRule, value: Value, digest: bytes, why: str, reaction: int
     ) -> None:
-        kept = value if rule.policy is Policy.UNION else None
+        kept = value if rule.merged else None
         reg = self.cluster.regs.get(number)
         self._shade(number, digest, {}, kept, self.effects.at, reaction)
         shadow = self.binding.body.shadow[number]
@@ -401,7 +417,7 @@ class Observer:
                 self._field(number, value, None)
             elif shadow.fp != digest:
                 self._heal(number)
-                kept = value if self.entity.fields[number].policy is Policy.UNION else None
+                kept = value if number in self.entity.merged else None
                 self._shade(number, digest, self.cluster.context_of(self.binding, number), kept)
 
     def absorb(self) -> None:

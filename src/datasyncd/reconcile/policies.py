@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from .cluster import Cluster
+from .counter import total
 from .register import Hold, Reg, Sib, elements
-from .rules import CONSENT_OUT, EntityRule, FieldRule, Policy, Value
+from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldRule, Policy, Value
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +39,8 @@ def resolve(cluster: Cluster, reg: Reg | None, rule: FieldRule, entity: EntityRu
         return _EMPTY
     if rule.policy is Policy.UNION:
         return Choice(elements(reg), None)
+    if rule.policy is Policy.COUNTER:
+        return Choice(total(reg), None)
     sibs = reg.sibs
     if len(sibs) == 1:
         return Choice(sibs[0].val, sibs[0])
@@ -68,10 +71,16 @@ def _authority(cluster: Cluster, sibs: list[Sib], rule: FieldRule, entity: Entit
     return _latest(cluster, sibs, rule, entity)
 
 
-def _most_restrictive(cluster: Cluster, sibs: list[Sib], rule: FieldRule, entity: EntityRule) -> Sib:
-    out = [sib for sib in sibs if sib.val == CONSENT_OUT]
-    known = [sib for sib in sibs if sib.val is not None]
-    return _latest(cluster, out or known or sibs, rule, entity)
+def _preferring(consent: str, boolean: bool) -> Callable[[Cluster, list[Sib], FieldRule, EntityRule], Sib]:
+    """The value that restricts, or permits, most; a blank only where there is nothing else."""
+
+    def choose(cluster: Cluster, sibs: list[Sib], rule: FieldRule, entity: EntityRule) -> Sib:
+        wanted = consent if rule.consent else boolean
+        first = [sib for sib in sibs if sib.val == wanted]
+        known = [sib for sib in sibs if sib.val is not None]
+        return _latest(cluster, first or known or sibs, rule, entity)
+
+    return choose
 
 
 def _extreme(pick: Callable[..., Any]) -> Callable[[Cluster, list[Sib], FieldRule, EntityRule], Sib]:
@@ -93,7 +102,8 @@ def _measure(kind: str, value: Value) -> Any:
 _WINNERS: dict[Policy, Callable[[Cluster, list[Sib], FieldRule, EntityRule], Sib]] = {
     Policy.LATEST: _latest,
     Policy.AUTHORITY: _authority,
-    Policy.MOST_RESTRICTIVE: _most_restrictive,
+    Policy.MOST_RESTRICTIVE: _preferring(CONSENT_OUT, False),
+    Policy.MOST_PERMISSIVE: _preferring(CONSENT_IN, True),
     Policy.MAX: _extreme(max),
     Policy.MIN: _extreme(min),
 }

@@ -13,7 +13,8 @@ import msgspec
 
 FieldNumber: TypeAlias = int
 Value: TypeAlias = Any
-"""A canonical value: None (blank), bool, int, str, or a sorted list of texts (set); consent is "in", "out" or None."""
+"""A canonical value: None (blank), bool, int, str, a sorted list of texts (set), or a dict of values by name (group);
+consent is "in", "out" or None."""
 
 MICROSECONDS = 1_000_000
 CONSENT_IN = "in"
@@ -73,9 +74,18 @@ class FieldRule(msgspec.Struct, frozen=True):
     """Systems that may collect an opt-in."""
     never_clear: bool = False
 
+    members: tuple[str, ...] = ()
+    """Of a group: the names of the fields that move as one value, sorted."""
+
     @property
     def consent(self) -> bool:
         return self.type == "consent"
+
+    @property
+    def merged(self) -> bool:
+        """The value is made of all siblings: a set's elements, a counter's differences. There is no conflict, and a
+        shadow keeps the value, from which the next edit is told."""
+        return self.policy in (Policy.UNION, Policy.COUNTER)
 
 
 class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +150,11 @@ class EntityRule(msgspec.Struct, frozen=True, kw_only=True):
     freeze_us: int = 86_400 * MICROSECONDS
     consents: frozenset[FieldNumber] = frozenset()
     """Fields that hold a consent: taken from `fields`."""
+    merged: frozenset[FieldNumber] = frozenset()
+    """Fields whose value is made of all siblings: taken from `fields`."""
 
     def __post_init__(self) -> None:
         consents = frozenset(number for number, field in self.fields.items() if field.consent)
         msgspec.structs.force_setattr(self, "consents", consents)
+        merged = frozenset(number for number, field in self.fields.items() if field.merged)
+        msgspec.structs.force_setattr(self, "merged", merged)

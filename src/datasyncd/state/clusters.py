@@ -230,8 +230,6 @@ class _Rows:
 
     def take(self, cluster: Cluster, revision: int) -> None:
         add = self.statements
-        if cluster.changed and cluster.body.regs:
-            cluster.body.fold()
         if cluster.new:
             cluster.revision = revision
             add[_NEW_CLUSTER].append((cluster.id, cluster.entity, revision, cluster.state, cluster.no_create,

@@ -502,11 +502,6 @@ NOT_BUILT = [
         for name in ("events", "audiences", "purposes", "alerts")
     ],
     (("[daemon]\n", 'include = ["more.toml"]\n[daemon]\n'), "1: include:"),
-    (('policy = "max"', 'policy = "counter"'), '32: entities.contact.fields.score.policy: policy "counter" is'),
-    (
-        (CONSENT, 'channel = "sms", policy = "most_permissive"'),
-        '30: entities.contact.fields.sms_opt_in.policy: policy "most_permissive" is',
-    ),
 ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from typing import TypeAlias
 
 import msgspec
 
@@ -29,6 +30,12 @@ class MappedField(msgspec.Struct, frozen=True):
     type: FieldTypeOptions
     pull: bool = True
     push: bool = True
+    member: str = ""
+    """Of a group, whose number this then is: the name of the field in it."""
+
+
+_Slot: TypeAlias = tuple[FieldNumber, str]
+"""A mapped field: its number, and its name in a group."""
 
 
 class Reading(msgspec.Struct):
@@ -59,17 +66,22 @@ class Translation:
         self._edited_at = edited_at
         self._names = {field.number: field.native for field in self._fields}
         self._numbers = {field.native: field.number for field in reversed(self._fields)}
-        self._unusable: dict[FieldNumber, str] = {}
-        self._forms: dict[FieldNumber, Form] = {}
-        self._readers: dict[FieldNumber, Reader] = {}
+        self._unusable: dict[_Slot, str] = {}
+        self._forms: dict[_Slot, Form] = {}
+        self._readers: dict[_Slot, Reader] = {}
         for field in self._fields:
-            self._readers[field.number] = self._reader(field)
-            self._forms[field.number] = self._form(field, text_only)
-        self._ways_in = [(f.number, f.native, self._readers[f.number]) for f in self._fields]
+            self._readers[field.number, field.member] = self._reader(field)
+            self._forms[field.number, field.member] = self._form(field, text_only)
+        plain = [field for field in self._fields if not field.member]
+        self._ways_in = [(f.number, f.native, self._readers[f.number, ""]) for f in plain]
         self._ways_by_name: dict[str, list[tuple[FieldNumber, Reader]]] = {}
         for number, native, read in self._ways_in:
             self._ways_by_name.setdefault(native, []).append((number, read))
-        self._ways_out = {f.number: (f.native, self._forms[f.number].write) for f in self._fields}
+        self._ways_out = {f.number: (f.native, self._forms[f.number, ""].write) for f in plain}
+        self._groups: dict[FieldNumber, list[MappedField]] = {}
+        for field in sorted(self._fields, key=lambda field: field.member):
+            if field.member:
+                self._groups.setdefault(field.number, []).append(field)
 
     def reading(self, record: Record) -> Reading:
         """The canonical values of a record."""
@@ -84,8 +96,30 @@ class Translation:
                 values[number] = read(raw)
             except Invalid as refusal:
                 invalid[number] = (raw, refusal.reason)
+        for number, members in self._groups.items():
+            self._read_group(number, members, record.fields, values, invalid)
         edited = None if self._edited_at is None else moment_of_edit(raw_of(self._edited_at))
         return Reading(values, invalid, edited)
+
+    def _read_group(
+        self,
+        number: FieldNumber,
+        members: Sequence[MappedField],
+        raw: Mapping[str, Native],
+        values: dict[FieldNumber, Value],
+        invalid: dict[FieldNumber, tuple[Native, str]],
+    ) -> None:
+        """A group is one value: absent if a member is, invalid if a member is, blank if all are."""
+        if any(field.native not in raw for field in members):
+            return
+        made: dict[str, Value] = {}
+        for field in members:
+            try:
+                made[field.member] = self._readers[number, field.member](raw[field.native])
+            except Invalid as refusal:
+                invalid[number] = (raw[field.native], f"{field.member}: {refusal.reason}")
+                return
+        values[number] = made if any(value is not None for value in made.values()) else None
 
     def values(self, native: Mapping[str, Native]) -> dict[FieldNumber, Value]:
         """The canonical values of some native fields, without those that cannot be translated."""
@@ -94,6 +128,8 @@ class Translation:
             for number, read in self._ways_by_name.get(name, ()):
                 with contextlib.suppress(Invalid):
                     values[number] = read(raw)
+        for number, members in self._groups.items():
+            self._read_group(number, members, native, values, {})
         return values
 
     def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, Native], dict[FieldNumber, str]]:
@@ -103,6 +139,9 @@ class Translation:
         ways_out = self._ways_out
         for number, value in values.items():
             way = ways_out.get(number)
+            if number in self._groups:
+                self._write_group(number, value, fields, refused)
+                continue
             if way is None:
                 refused[number] = "a field that is mapped here expected"
                 continue
@@ -113,20 +152,43 @@ class Translation:
                 refused[number] = refusal.reason
         return fields, refused
 
+    def _write_group(
+        self, number: FieldNumber, value: Value, fields: dict[str, Native], refused: dict[FieldNumber, str]
+    ) -> None:
+        """All members, or none of them if one cannot be held."""
+        made: dict[str, Native] = {}
+        for field in self._groups[number]:
+            try:
+                part = None if value is None else value.get(field.member)
+                made[field.native] = self._forms[number, field.member].write(part)
+            except Invalid as refusal:
+                refused[number] = f"{field.member}: {refusal.reason}"
+                return
+        fields.update(made)
+
     def stored(self, number: FieldNumber, value: Value) -> Value:
         """What reads back after `value` was written; a value that cannot be written is returned as it is."""
-        found = self._forms.get(number)
+        members = self._groups.get(number)
+        if members is None:
+            return self._stored((number, ""), value)
+        if value is None:
+            return None
+        return {field.member: self._stored((number, field.member), value.get(field.member)) for field in members}
+
+    def _stored(self, slot: _Slot, value: Value) -> Value:
+        found = self._forms.get(slot)
         if found is None or found.identity:
             return value
         try:
-            return self._readers[number](found.write(value))
+            return self._readers[slot](found.write(value))
         except Invalid:
             return value
 
     def identity(self, number: FieldNumber) -> bool:
         """Whether `stored` returns every value of this field as it is."""
-        found = self._forms.get(number)
-        return found is None or found.identity
+        members = self._groups.get(number)
+        slots = [(number, field.member) for field in members] if members is not None else [(number, "")]
+        return all(found is None or found.identity for found in map(self._forms.get, slots))
 
     def native_name(self, number: FieldNumber) -> str:
         """Raises `KeyError` for a field that is not mapped."""
@@ -148,13 +210,13 @@ class Translation:
         return [
             f"{field.native}: {limit}"
             for field in self._fields
-            if field.push and (limit := self._forms[field.number].limit) is not None
+            if field.push and (limit := self._forms[field.number, field.member].limit) is not None
         ]
 
     def _problems_of(self, field: MappedField) -> Iterator[str]:
         column = self._columns.get(field.native)
-        if field.number in self._unusable:
-            yield f"{field.native}: {self._unusable[field.number]}"
+        if (field.number, field.member) in self._unusable:
+            yield f"{field.native}: {self._unusable[field.number, field.member]}"
         if column is None:
             yield self._absence(field.native)
         elif field.push and not column.writable:
@@ -178,12 +240,12 @@ class Translation:
         try:
             return reader(field.type)
         except Unusable as error:
-            self._unusable[field.number] = str(error)
+            self._unusable[field.number, field.member] = str(error)
             return _refuser("a usable type of the field expected")
 
     def _form(self, field: MappedField, text_only: bool) -> Form:
         column = self._columns.get(field.native)
-        if field.number in self._unusable:
+        if (field.number, field.member) in self._unusable:
             return Form(_refuser("a usable type of the field expected"))
         if column is None:
             return Form(_refuser("a field that the system has expected"))
@@ -191,7 +253,7 @@ class Translation:
             found = form(field.type, column, text_only=text_only)
         except Unusable as error:
             if field.push or not readable(field.type, "text" if text_only else column.kind):
-                self._unusable[field.number] = str(error)
+                self._unusable[field.number, field.member] = str(error)
             return Form(_refuser("a field that can hold the type expected"))
         return found if column.writable else Form(_refuser("a field that can be written expected"))
 

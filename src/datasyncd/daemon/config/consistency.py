@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from datasyncd.adapters.contract import Capabilities, Condition, Deletions
-from datasyncd.reconcile.rules import OnDelete
+from datasyncd.reconcile.rules import OnDelete, Policy
 
 from .fields import AnyField, Consent
 from .grammar import Entity, Link
@@ -40,6 +40,7 @@ def consistency(config: Config, capabilities: Mapping[tuple[str, str], Capabilit
                 findings.error((*path, "key"), text)
             _check_consent(link, config.entities[name], path, promised, findings)
             if promised is not None:
+                _check_counters(link, path, promised, config.entities[name], findings)
                 _check_promises(link, path, promised, config.entities[name], findings)
     return findings.in_order()
 
@@ -95,6 +96,15 @@ def _check_consent(
                 "an opt-in may be written here over an opt-out that nobody has read yet: the system has no conditions"
             )
             findings.warning((*path, "opt_in"), text)
+
+
+def _check_counters(link: Link, path: KeyPath, promised: Capabilities, entity: Entity, findings: Findings) -> None:
+    """A counter is written as its sum, which would cover a step that nobody has read yet."""
+    for name in link.map:
+        if entity.fields[name].policy is Policy.COUNTER and link.pushes(name):
+            if promised.condition is not Condition.ENFORCED:
+                text = 'a counter is written only where a stale write is refused; expected direction = "pull"'
+                findings.error((*path, "map", name), text)
 
 
 def _check_promises(link: Link, path: KeyPath, promised: Capabilities, entity: Entity, findings: Findings) -> None:

@@ -19,7 +19,6 @@ from .translation import options_of
 
 FIRST_CONTACT = ("newest", "report", "fill_blanks")
 """What `first_contact` may say beside the name of a system."""
-NOT_BUILT = (Policy.MOST_PERMISSIVE, Policy.COUNTER)
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
@@ -123,12 +122,10 @@ def _check_field(field: AnyField, path: KeyPath, known: Known, findings: Finding
 def _check_policy(field: AnyField, path: KeyPath, findings: Findings) -> None:
     policy = (*path, "policy")
     authority = (*path, "authority")
-    if field.policy in NOT_BUILT:
-        findings.error(policy, f'policy "{field.policy}" is not built yet in this version')
-    elif isinstance(field, Consent) and field.policy not in field.policies:
+    if isinstance(field, Consent) and field.policy not in field.policies:
         findings.error(policy, f"a consent goes by {Policy.MOST_RESTRICTIVE}, so that an opt-out always wins")
     elif field.policy not in field.policies:
-        suits = ", ".join(suiting for suiting in field.policies if suiting not in NOT_BUILT)
+        suits = ", ".join(field.policies)
         findings.error(policy, f'policy "{field.policy}" does not go with type "{field.type}"; expected one of {suits}')
     elif findings.clean(policy) and findings.clean(authority):
         if field.policy is Policy.AUTHORITY and not field.authority:

@@ -66,14 +66,18 @@ class Phone(Field, frozen=True, kw_only=True, tag="phone"):
 
 
 class _Ordered(Field, frozen=True, kw_only=True):
-    policies: ClassVar[tuple[Policy, ...]] = (*Field.policies, Policy.MAX, Policy.MIN, Policy.COUNTER)
+    policies: ClassVar[tuple[Policy, ...]] = (*Field.policies, Policy.MAX, Policy.MIN)
 
 
-class Integer(_Ordered, frozen=True, kw_only=True, tag="integer"):
+class _Number(_Ordered, frozen=True, kw_only=True):
+    policies: ClassVar[tuple[Policy, ...]] = (*_Ordered.policies, Policy.COUNTER)
+
+
+class Integer(_Number, frozen=True, kw_only=True, tag="integer"):
     pass
 
 
-class Decimal(_Ordered, frozen=True, kw_only=True, tag="decimal"):
+class Decimal(_Number, frozen=True, kw_only=True, tag="decimal"):
     pass
 
 
@@ -86,7 +90,7 @@ class DateTime(_Ordered, frozen=True, kw_only=True, tag="datetime"):
 
 
 class Boolean(Field, frozen=True, kw_only=True, tag="boolean"):
-    pass
+    policies: ClassVar[tuple[Policy, ...]] = (*Field.policies, Policy.MOST_RESTRICTIVE, Policy.MOST_PERMISSIVE)
 
 
 class Enum(Field, frozen=True, kw_only=True, tag="enum"):
@@ -109,7 +113,7 @@ class Set(Field, frozen=True, kw_only=True, tag="set"):
 class Consent(Field, frozen=True, kw_only=True, tag="consent"):
     """What a person allowed on one channel, for one purpose."""
 
-    policies: ClassVar[tuple[Policy, ...]] = (Policy.MOST_RESTRICTIVE, Policy.MOST_PERMISSIVE)
+    policies: ClassVar[tuple[Policy, ...]] = (Policy.MOST_RESTRICTIVE,)
 
     policy: Policy = Policy.MOST_RESTRICTIVE
     channel: Name | None = None

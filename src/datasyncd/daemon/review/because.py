@@ -38,8 +38,11 @@ def because(cluster: Cluster, reg: Reg | None, rule: FieldRule, choice: Choice, 
     parts = [*_hold(reg)]
     if not choice.decided:
         parts.append(_undecided(cluster, reg, rule))
-    elif rule.policy is Policy.UNION:
+    elif rule.merged:
         origins = sorted({cluster.origin(sib.actor) or "a person" for sib in reg.sibs})
+        if rule.policy is Policy.COUNTER:
+            parts.append(f"counter: the sum of what was counted, from {_and(origins)}")
+            return "; ".join(parts)
         parts.append(f"union: each element that somebody added and nobody removed since, from {_and(origins)}")
     else:
         parts.append(_chosen(rule, versions))

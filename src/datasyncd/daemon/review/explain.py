@@ -15,7 +15,7 @@ from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import ReportKind, ReportState
 from datasyncd.reconcile.policies import Choice, resolve
 from datasyncd.reconcile.register import Reg
-from datasyncd.reconcile.rules import EntityRule, FieldNumber, FieldRule, Policy, Value
+from datasyncd.reconcile.rules import EntityRule, FieldNumber, FieldRule, Value
 from datasyncd.state.records import JournalRow, StoredReport
 from datasyncd.state.transaction import Tx
 
@@ -156,7 +156,7 @@ class _Story:
         return out
 
     def _current(self, rule: FieldRule, choice: Choice, live: set[Dot]) -> set[Dot]:
-        if rule.policy is Policy.UNION:
+        if rule.merged:
             return live
         if choice.sib is None:
             return set()
