@@ -299,3 +299,14 @@ def test_a_create_that_answers_with_somebody_elses_record_is_a_clash() -> None:
 
     assert ann.exists_in() == {"crm"}
     assert [r.kind for r in ann.reports(state="open")] == ["clash"]
+
+
+def test_a_key_in_two_spellings_is_no_conflict_that_waits() -> None:
+    """The same mailbox: whoever wrote it last has it."""
+    world = World("crm", "mail", first_contact="report")
+    contact = world.person("crm", email="Ann@example.org", name="Ann")
+    contact.recreates("mail", email="ann@example.org", name="Ann")
+    contact.syncs()
+
+    assert contact.reports(state="open") == []
+    assert len(contact.everywhere("email")) == 1

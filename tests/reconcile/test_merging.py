@@ -299,3 +299,24 @@ def test_manual_edits_that_come_one_after_the_other_need_nobody() -> None:
 
     assert contact.everywhere("language") == {"fr"}
     assert contact.reports() == []
+
+
+def test_of_booleans_the_one_that_permits_or_restricts_most_wins() -> None:
+    contact = linked("crm", "mail", catalogue=False, blocked=True)
+    contact.edits("crm", catalogue=True, blocked=False)
+    contact.syncs()
+    assert (contact.everywhere("catalogue"), contact.everywhere("blocked")) == ({True}, {False}), (
+        "an edit that had seen"
+    )
+
+    contact.edits("crm", catalogue=False, blocked=True)
+    contact.edits("mail", catalogue="", blocked="")
+    contact.syncs()
+    assert (contact.everywhere("catalogue"), contact.everywhere("blocked")) == ({False}, {True})
+
+    contact.edits("mail", catalogue=True, blocked=False)
+    contact.syncs()
+    contact.edits("crm", catalogue="", blocked=True)
+    contact.edits("mail", catalogue=False, blocked="")
+    contact.syncs()
+    assert (contact.everywhere("catalogue"), contact.everywhere("blocked")) == ({False}, {True})

@@ -31,11 +31,11 @@ from datasyncd.daemon.pusher import Delivery
 from datasyncd.daemon.review import guards as approvals
 from datasyncd.daemon.review.conflicts import versions_digest
 from datasyncd.daemon.review.settle import Resolution, Way, resolve
-from datasyncd.daemon.review.terms import Terms
+from datasyncd.daemon.review.terms import Terms, group_reader
 from datasyncd.reconcile.cluster import Binding, Cluster
 from datasyncd.reconcile.effects import ReportKind
 from datasyncd.reconcile.register import Reg
-from datasyncd.reconcile.rules import EntityRule, FieldRule, LinkRule, OnDelete, Policy, Value
+from datasyncd.reconcile.rules import Derived, EntityRule, FieldRule, LinkRule, OnDelete, Policy, Value
 from datasyncd.state.database import migrate
 from datasyncd.state.records import QuarantineRow, StoredReport
 from datasyncd.state.store import InlineStore
@@ -63,9 +63,26 @@ FIELDS: dict[str, tuple[FieldTypeOptions, Policy]] = {
     "floor": (FieldTypeOptions(name="integer"), Policy.MIN),
     "language": (FieldTypeOptions(name="text"), Policy.MANUAL),
     "archived": (FieldTypeOptions(name="boolean"), Policy.LATEST),
+    "points": (FieldTypeOptions(name="integer"), Policy.COUNTER),
+    "balance": (FieldTypeOptions(name="decimal"), Policy.COUNTER),
+    "catalogue": (FieldTypeOptions(name="boolean"), Policy.MOST_PERMISSIVE),
+    "blocked": (FieldTypeOptions(name="boolean"), Policy.MOST_RESTRICTIVE),
+    "street": (FieldTypeOptions(name="text"), Policy.LATEST),
+    "zip": (FieldTypeOptions(name="text"), Policy.LATEST),
+    "greeting": (FieldTypeOptions(name="text"), Policy.LATEST),
 }
-NUMBERS = {name: number for number, name in enumerate(FIELDS, start=1)}
+GROUPS = {"address": ("street", "zip")}
+"""Fields that move as one value."""
+GROUP_OF = {member: group for group, members in GROUPS.items() for member in members}
+DERIVED = {"greeting"}
+NUMBERS = {name: number for number, name in enumerate([*(f for f in FIELDS if f not in GROUP_OF), *GROUPS], start=1)}
 NAMES = {number: name for name, number in NUMBERS.items()}
+
+
+def _greeting(values: Mapping[str, Value]) -> Value:
+    """What `greeting` is computed from."""
+    name, language = values.get("name"), values.get("language")
+    return None if name is None else f"{'Hallo' if language == 'de' else 'Hello'} {name}"
 
 
 class Raw(NamedTuple):
@@ -122,6 +139,7 @@ class World:
         on_delete: str = "propagate",
         first_contact: str = "newest",
         never_clear: Iterable[str] = (),
+        derives: bool = False,
     ) -> None:
         self.now = NOON
         self.plans = {plan.name: plan for plan in (p if isinstance(p, Plan) else system(p) for p in plans)}
@@ -137,8 +155,17 @@ class World:
         self.rules = EntityRule(
             name=ENTITY,
             fields={
-                NUMBERS[name]: self._field(name, options, policy, never) for name, (options, policy) in FIELDS.items()
+                **{
+                    NUMBERS[name]: self._field(name, options, policy, never)
+                    for name, (options, policy) in FIELDS.items()
+                    if name not in GROUP_OF
+                },
+                **{
+                    NUMBERS[group]: FieldRule(NUMBERS[group], group, "group", Policy.LATEST, members=members)
+                    for group, members in GROUPS.items()
+                },
             },
+            derived=(Derived(NUMBERS["greeting"], frozenset({"name", "language"}), _greeting),) if derives else (),
             identify=tuple((NUMBERS[name],) for name in ("customer", "email", "phone")),
             links=self._links_rules,
             on_delete=OnDelete(on_delete),
@@ -146,8 +173,10 @@ class World:
             first_contact=first_contact,
             match_text=match_text,
         )
+        members = {group: {name: reader(FIELDS[name][0]) for name in names} for group, names in GROUPS.items()}
         self.terms = Terms({ENTITY: self.rules}, self.store.fingerprints, {
-            NUMBERS[name]: reader(options) for name, (options, _policy) in FIELDS.items()
+            **{NUMBERS[name]: reader(options) for name, (options, _) in FIELDS.items() if name not in GROUP_OF},
+            **{NUMBERS[group]: group_reader(readers) for group, readers in members.items()},
         })  # fmt: skip
         self.desks: dict[str, Desk] = {}
         self.links: dict[str, Link] = {}
@@ -177,7 +206,15 @@ class World:
             desk.sent = sent
             schema = drive(desk.describe(OBJECT))
             fields = [
-                MappedField(NUMBERS[f], f, FIELDS[f][0], pull=f not in plan.push, push=f not in plan.pull)
+                MappedField(
+                    NUMBERS[GROUP_OF.get(f, f)],
+                    f,
+                    FIELDS[f][0],
+                    pull=f not in plan.push and f not in DERIVED,
+                    push=f not in plan.pull,
+                    member=f if f in GROUP_OF else "",
+                    whole=f not in GROUP_OF or set(GROUPS[GROUP_OF[f]]) <= set(mapped),
+                )
                 for f in mapped
             ]
             translation = Translation(fields, schema, edited_at=spec.edited_at)
@@ -192,6 +229,9 @@ class World:
         def stored(number: int, value: Value) -> Value:
             native, _refused = translation.native({number: value})
             made = {name: plan.stored_form(name, raw) for name, raw in native.items()}
+            if NAMES[number] in GROUPS:
+                read = {name: reader(FIELDS[name][0])(raw) for name, raw in sorted(made.items())}
+                return read if any(part is not None for part in read.values()) else None
             return reader(FIELDS[NAMES[number]][0])(next(iter(made.values())))
 
         return LinkRule(
@@ -384,6 +424,9 @@ class World:
         for field, value in fields.items():
             if isinstance(value, Raw):
                 out[field] = value.native
+                continue
+            if field in GROUP_OF:
+                out[field] = canonical(field, value)
                 continue
             native, refused = translation.native({NUMBERS[field]: canonical(field, value)})
             assert not refused
@@ -650,6 +693,8 @@ def said(field: str, native: Any) -> Any:
 
 
 def said_canonical(field: str, value: Value) -> Any:
+    if field in GROUPS:
+        return tuple(said_canonical(name, (value or {}).get(name)) for name in GROUPS[field])
     kind = FIELDS[field][0].name
     if kind == "set":
         return frozenset(value or ())

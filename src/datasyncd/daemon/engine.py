@@ -94,7 +94,7 @@ class Engine:
         """Number the fields, compile the rules, and take up what a crash left behind."""
         config = self.config
         digest = blake2b(await anyio.Path(config.home.file).read_bytes(), digest_size=8).digest()
-        names = [(entity, field) for entity, known in config.entities.items() for field in known.fields]
+        names = [(entity, name) for entity, known in config.entities.items() for name in known.registers]
 
         def step(tx: Tx) -> dict[tuple[str, str], FieldNumber]:
             recover(tx)
@@ -226,7 +226,7 @@ def _rules_digest(rules: EntityRule) -> bytes:
     parts = [
         rules.name,
         [(system, link.mapping_digest, link.opt_in, link.assigns_key) for system, link in rules.links.items()],
-        [(f.number, f.policy, f.authority, f.authorised) for f in rules.fields.values()],
+        [(f.number, f.policy, f.authority, f.authorised, f.members, f.derive) for f in rules.fields.values()],
         rules.on_delete,
         rules.identify,
     ]

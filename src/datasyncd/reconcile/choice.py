@@ -21,8 +21,8 @@ def choose(
     reg = cluster.regs.get(number)
     if cluster.state == ClusterState.DEAD:
         raise Refused("the record is deleted everywhere")
-    known = {sib.val for sib in reg.sibs} if reg is not None else set()
-    if rule.consent and value != CONSENT_OUT and (CONSENT_OUT in known or value not in {*known, None}):
+    known = [sib.val for sib in reg.sibs] if reg is not None else []
+    if rule.consent and value != CONSENT_OUT and (CONSENT_OUT in known or value not in [*known, None]):
         raise Refused(
             f"{rule.name}: a choice never raises a consent; the person must opt in again at "
             + (" or ".join(rule.authorised) or "a system that the config names as authorised")

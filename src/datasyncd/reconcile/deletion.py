@@ -101,7 +101,9 @@ def close_if_empty(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effe
         effects.journal.append(Entry(cluster.id, "dead", None, 0, effects.cause))
 
 
-def write(cluster: Cluster, number: int, value: object, fp: Fingerprinter, effects: Effects) -> None:
+def write(
+    cluster: Cluster, number: int, value: object, fp: Fingerprinter, effects: Effects, kind: str = "choice"
+) -> None:
     """An edit by a person or a rule of ours, who has seen everything: the actor (0, id of the cluster)."""
     reg = cluster.regs.get(number)
     if reg is None:
@@ -116,7 +118,7 @@ def write(cluster: Cluster, number: int, value: object, fp: Fingerprinter, effec
     cluster.touched.add(number)
     cluster.changed = True
     effects.journal.append(
-        Entry(cluster.id, "choice", None, 0, effects.cause, [(number, cluster.id, n, value, effects.at)])
+        Entry(cluster.id, kind, None, 0, effects.cause, [(number, cluster.id, n, value, effects.at)])
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from .clocks import Ctx, dominates
 from .cluster import Attempt, AttemptBody, Binding, Cluster, ClusterState, Owed
 from .fingerprint import Fingerprinter
-from .policies import Choice, resolve
+from .policies import Choice, resolve, values_of
 from .register import Hold, Reg
 from .rules import (
     CONSENT_IN,
@@ -139,15 +139,7 @@ def gated(cluster: Cluster, entity: EntityRule, link: LinkRule) -> bool:
     """Whether the link's `where` lets the record through, by its resolved values."""
     if link.where is None:
         return True
-    values: dict[str, Value] = {}
-    founded = cluster.body.founded
-    for number, rule in entity.fields.items():
-        if number in founded:
-            values[rule.name] = founded[number]
-            continue
-        choice = resolve(cluster, cluster.regs.get(number), rule, entity)
-        values[rule.name] = choice.value if choice.decided else None
-    return link.where(values)
+    return link.where(values_of(cluster, entity)[0])
 
 
 def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter) -> Iterator[Debt]:

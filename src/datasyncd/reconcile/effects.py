@@ -87,7 +87,7 @@ class Entry(msgspec.Struct):
 
     cluster_id: int
     kind: str
-    """edit, overruled, write, delete, create, bind, gone, choice, refused, ..."""
+    """edit, overruled, write, delete, create, bind, gone, choice, derived, refused, ..."""
     system: str | None
     binding: int
     cause: str

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from .candidates import candidates_of
 from .clocks import Ctx, dominates
-from .cluster import UNREADABLE, Cluster, Due
-from .deletion import close_if_empty
+from .cluster import UNREADABLE, Cluster, ClusterState, Due
+from .deletion import close_if_empty, write
 from .delivery import opt_ins_held, owed
 from .effects import Effects, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .identity import keys_of
-from .policies import resolve
+from .policies import resolve, values_of
 from .register import Hold, Reg, Sib
 from .rules import EntityRule, FieldNumber, FieldRule, Policy
 
@@ -24,6 +24,8 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
     """Bring state, reports, collapse, keys and outbox in line with the registers, shadows and bindings."""
     if cluster.rescan and not cluster.new:
         close_if_empty(cluster, entity, fp, effects)
+    if entity.derived and (cluster.new or cluster.edited or cluster.rescan):
+        _derive(cluster, entity, fp, effects)
     moved = set(cluster.edited)
     for number in sorted(cluster.touched) if cluster.touched else ():
         reg = cluster.regs.get(number)
@@ -50,6 +52,19 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
     cluster.touched = set()
     cluster.edited = set()
     cluster.rescan = False
+
+
+def _derive(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Effects) -> None:
+    """Compute what is computed from other fields; one of which an input waits for a person stays as it is."""
+    if cluster.state != ClusterState.LIVE:
+        return
+    values, undecided = values_of(cluster, entity)
+    for field in entity.derived:
+        if undecided.isdisjoint(field.names):
+            value = field.compute(values)
+            now = resolve(cluster, cluster.regs.get(field.number), entity.fields[field.number], entity).value
+            if value != now or type(value) is not type(now):
+                write(cluster, field.number, value, fp, effects, "derived")
 
 
 _ENDED_BY_AN_EDIT = frozenset({ReportKind.CONFLICT, ReportKind.REFUSED, ReportKind.OPT_IN_HELD})

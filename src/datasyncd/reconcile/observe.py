@@ -160,7 +160,7 @@ class Observer:
         if (
             reg is None
             or not known
-            or all(sib.val == value for sib in known)
+            or all(self._agree(number, rule, sib.val, value) for sib in known)
             or rule.policy in _OWN_FIRST_CONTACT
             or number not in self.link.pulls
         ):
@@ -178,6 +178,14 @@ class Observer:
                 reg.hold = reg.hold or Hold.APART
             elif mode != "newest" or not self._dated(known):
                 reg.hold = reg.hold or Hold.MANUAL
+
+    def _agree(self, number: FieldNumber, rule: FieldRule, one: Value, other: Value) -> bool:
+        """Whether two values are the same, or one key in two spellings."""
+        if one == other:
+            return True
+        if other is None or not any(number in numbers for numbers in self.entity.identify):
+            return False
+        return self.entity.match_text(rule.type, one) == self.entity.match_text(rule.type, other)
 
     def _dated(self, known: list[Sib]) -> bool:
         """Whether all sides say when they were edited."""

@@ -53,6 +53,26 @@ def resolve(cluster: Cluster, reg: Reg | None, rule: FieldRule, entity: EntityRu
     return Choice(winner.val, winner)
 
 
+def values_of(cluster: Cluster, entity: EntityRule) -> tuple[dict[str, Value], set[str]]:
+    """The value of each field by its name, members of groups too; and the names of those that nobody has decided."""
+    values: dict[str, Value] = {}
+    undecided: set[str] = set()
+    founded, regs = cluster.body.founded, cluster.regs
+    for number, rule in entity.fields.items():
+        if number in founded:
+            value = founded[number]
+        else:
+            choice = resolve(cluster, regs.get(number), rule, entity)
+            value = choice.value if choice.decided else None
+            if not choice.decided:
+                undecided.update(rule.members or (rule.name,))
+        if rule.members:
+            values.update(dict.fromkeys(rule.members) if value is None else value)
+        else:
+            values[rule.name] = value
+    return values, undecided
+
+
 def _latest(cluster: Cluster, sibs: list[Sib], _rule: FieldRule, entity: EntityRule) -> Sib:
     def order(sib: Sib) -> tuple[Any, ...]:
         system = cluster.origin(sib.actor)

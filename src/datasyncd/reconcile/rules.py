@@ -76,6 +76,8 @@ class FieldRule(msgspec.Struct, frozen=True):
 
     members: tuple[str, ...] = ()
     """Of a group: the names of the fields that move as one value, sorted."""
+    derive: str = ""
+    """The expression that computes it, for people; nobody edits such a field."""
 
     @property
     def consent(self) -> bool:
@@ -129,6 +131,16 @@ class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
     at_least: int = 10
 
 
+class Derived(msgspec.Struct, frozen=True):
+    """A field that is computed from others."""
+
+    number: FieldNumber
+    names: frozenset[str]
+    """The fields that it is computed from."""
+    compute: Callable[[Mapping[str, Value]], Value]
+    """Total and pure: called with canonical values by name."""
+
+
 class EntityRule(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of thing that systems share."""
 
@@ -145,6 +157,7 @@ class EntityRule(msgspec.Struct, frozen=True, kw_only=True):
     """newest, report, fill_blanks, or a system's name."""
     match_text: Callable[[str, Value], str] = lambda _type, value: str(value).casefold()
     """Normal form for matching: called with the field's type and a value that is not blank."""
+    derived: tuple[Derived, ...] = ()
     reaction_us: int = 600 * MICROSECONDS
     tombstone_us: int = 90 * 86_400 * MICROSECONDS
     freeze_us: int = 86_400 * MICROSECONDS

@@ -204,3 +204,39 @@ def test_what_is_only_pulled_may_come_from_more_kinds_of_columns() -> None:
         3: "7",
     }
     assert pulled.limits() == []
+
+
+ADDRESS = 8
+WITH_ADDRESS = translation(
+    field(EMAIL, "Email", "email"),
+    field(ADDRESS, "FirstName", "text", member="street"),
+    field(ADDRESS, "Score", "decimal", member="zip"),
+    columns=COLUMNS,
+)
+
+
+def test_a_group_is_read_as_one_value() -> None:
+    read = WITH_ADDRESS.reading(record(Email="a@example.com", FirstName="Old St 1", Score=1.5))
+    assert read.values[ADDRESS] == {"street": "Old St 1", "zip": "1.5"}
+    assert WITH_ADDRESS.reading(record(FirstName="", Score=None)).values == {ADDRESS: None}
+
+
+def test_a_group_is_absent_or_invalid_when_a_member_is() -> None:
+    assert ADDRESS not in WITH_ADDRESS.reading(record(FirstName="Old St 1")).values
+    read = WITH_ADDRESS.reading(record(FirstName="Old St 1", Score="many"))
+    assert ADDRESS not in read.values
+    assert read.invalid[ADDRESS] == ("many", "zip: a decimal number such as -12.5 expected")
+
+
+def test_a_group_is_written_whole_or_not_at_all() -> None:
+    native, refused = WITH_ADDRESS.native({ADDRESS: {"street": "Old St 1", "zip": "1.5"}})
+    assert (native, refused) == ({"FirstName": "Old St 1", "Score": 1.5}, {})
+    native, refused = WITH_ADDRESS.native({ADDRESS: {"street": "Old St 1", "zip": "x"}, EMAIL: "a@example.com"})
+    assert native == {"Email": "a@example.com"}
+    assert refused == {ADDRESS: "zip: a decimal number expected"}
+
+
+def test_the_stored_form_of_a_group_is_that_of_its_members() -> None:
+    assert not WITH_ADDRESS.identity(ADDRESS)
+    value = {"street": "Old St 1", "zip": "0.1234567890123456789"}
+    assert WITH_ADDRESS.stored(ADDRESS, value) == {"street": "Old St 1", "zip": "0.12345678901234568"}

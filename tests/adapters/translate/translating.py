@@ -46,9 +46,9 @@ def no_form(type_name: str, value: Value, kind: Any = "text", **options: Any) ->
 
 
 def field(
-    number: int, native: str, type_name: str, *, pull: bool = True, push: bool = True, **options: Any
+    number: int, native: str, type_name: str, *, pull: bool = True, push: bool = True, member: str = "", **options: Any
 ) -> MappedField:
-    return MappedField(number, native, FieldTypeOptions(name=type_name, **options), pull=pull, push=push)
+    return MappedField(number, native, FieldTypeOptions(name=type_name, **options), pull=pull, push=push, member=member)
 
 
 def translation(

@@ -32,6 +32,8 @@ class MappedField(msgspec.Struct, frozen=True):
     push: bool = True
     member: str = ""
     """Of a group, whose number this then is: the name of the field in it."""
+    whole: bool = True
+    """Of a group: all its members are mapped; otherwise what it holds is shown in part."""
 
 
 _Slot: TypeAlias = tuple[FieldNumber, str]
@@ -187,6 +189,8 @@ class Translation:
     def identity(self, number: FieldNumber) -> bool:
         """Whether `stored` returns every value of this field as it is."""
         members = self._groups.get(number)
+        if members is not None and not all(field.whole for field in members):
+            return False
         slots = [(number, field.member) for field in members] if members is not None else [(number, "")]
         return all(found is None or found.identity for found in map(self._forms.get, slots))
 

@@ -63,14 +63,16 @@ def objects_of(config: Config, system: str) -> dict[str, ObjectSpec]:
 def mapped_fields(config: Config, system: str, entity: str, number_of: NumberOf) -> list[MappedField]:
     """The map of a link as the translation of its records reads it, in the order of the file."""
     link = config.links[system][entity]
-    fields = config.entities[entity].fields
+    fields, groups = config.entities[entity].fields, config.entities[entity].groups
     return [
         MappedField(
-            number=number_of(entity, name),
+            number=number_of(entity, fields[name].group or name),
             native=mapped.field,
             type=options_of(fields[name], mapped),
-            pull=link.pulls(name),
+            pull=link.pulls(name) and not fields[name].derive,
             push=link.pushes(name),
+            member=name if fields[name].group else "",
+            whole=all(member in link.map for member in groups.get(fields[name].group or "", ())),
         )
         for name, mapped in link.mapped.items()
     ]
@@ -100,7 +102,13 @@ def _entity(
     if entity.archive is not None:
         value = reader(options_of(entity.fields[entity.archive.field]))(entity.archive.value)
         archive = (number_of(name, entity.archive.field), value)
-    rules = (_field(number_of(name, field_name), field_name, field) for field_name, field in entity.fields.items())
+    rules = [
+        _field(number_of(name, field_name), field_name, field)
+        for field_name, field in entity.fields.items()
+        if field.group is None
+    ]
+    for group, members in entity.groups.items():
+        rules.append(_group(number_of(name, group), group, members, entity.fields[members[0]]))
     return EntityRule(
         name=name,
         fields={rule.number: rule for rule in rules},
@@ -124,6 +132,20 @@ def _field(number: FieldNumber, name: str, field: AnyField) -> FieldRule:
         authority=field.authority,
         authorised=field.authorised if isinstance(field, Consent) else (),
         never_clear=field.never_clear,
+        derive=field.derive or "",
+    )
+
+
+def _group(number: FieldNumber, name: str, members: tuple[str, ...], first: AnyField) -> FieldRule:
+    """The rule of a group; its members agree on all that it says."""
+    return FieldRule(
+        number=number,
+        name=name,
+        type="group",
+        policy=first.policy,
+        authority=first.authority,
+        never_clear=first.never_clear,
+        members=members,
     )
 
 

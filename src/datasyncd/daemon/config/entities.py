@@ -20,6 +20,7 @@ from .translation import options_of
 FIRST_CONTACT = ("newest", "report", "fill_blanks")
 """What `first_contact` may say beside the name of a system."""
 
+_OF_GROUPS = (Policy.LATEST, Policy.AUTHORITY, Policy.MANUAL)
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
@@ -48,6 +49,7 @@ def check_entity(name: str, entity: Entity, known: Known, findings: Findings) ->
     _check_first_contact(name, entity, known, findings)
     for field_name, field in entity.fields.items():
         _check_field(field, (*path, "fields", field_name), known, findings)
+    _check_groups(name, entity, findings)
 
 
 def _check_identify(name: str, entity: Entity, known: Known, findings: Findings) -> None:
@@ -63,6 +65,35 @@ def _check_identify(name: str, entity: Entity, known: Known, findings: Findings)
                 field = entity.fields.get(part)
                 if isinstance(field, Consent | Set):
                     findings.error((*path, place), f'"{part}" is of type {field.type}, which identifies nothing')
+
+
+def _check_groups(name: str, entity: Entity, findings: Findings) -> None:
+    """Members of a group agree on all that decides about their value, for they have one."""
+    identifying = {part for key in entity.keys for part in key}
+    for group, members in entity.groups.items():
+        first = entity.fields[members[0]]
+        for member in members:
+            path: KeyPath = ("entities", name, "fields", member, "group")
+            field = entity.fields[member]
+            if group in entity.fields or not group.isidentifier():
+                text = f'"{group}" found; expected a name of letters, digits and underscores that no field has'
+                findings.error(path, text)
+            elif isinstance(field, Consent | Set) or field.policy not in _OF_GROUPS:
+                what = f"type {field.type}" if isinstance(field, Consent | Set) else f"policy {field.policy}"
+                findings.error(path, f"{what} goes field by field, not in a group")
+            elif member in identifying:
+                findings.error(path, "a field that identifies is no member of a group")
+            elif entity.archive is not None and entity.archive.field == member:
+                findings.error(path, "the field that `archive` sets is no member of a group")
+            elif field.derive:
+                findings.error(path, "what is computed is no member of a group")
+            elif _rule_of(field) != _rule_of(first):
+                text = f'policy, authority and never_clear expected as in "{members[0]}": they are one value'
+                findings.error(path, text)
+
+
+def _rule_of(field: AnyField) -> tuple[object, ...]:
+    return field.policy, field.authority, field.never_clear
 
 
 def _check_archive(name: str, entity: Entity, known: Known, findings: Findings) -> None:

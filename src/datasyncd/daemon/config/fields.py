@@ -24,8 +24,8 @@ Length: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65_536, description="a 
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """What all fields have."""
 
-    not_built: ClassVar[tuple[str, ...]] = ("derive", "group")
     not_built_tags: ClassVar[tuple[str, ...]] = ("money", "json", "country", "language")
+    not_built: ClassVar[tuple[str, ...]] = ("derive",)
     policies: ClassVar[tuple[Policy, ...]] = (Policy.LATEST, Policy.AUTHORITY, Policy.MANUAL)
     """The policies that suit the type."""
 
@@ -37,6 +37,9 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A blank never replaces a value."""
     required: bool = False
     """Every link of the entity must map it."""
+    group: Name | None = None
+    """Fields with the same group move as one value."""
+    derive: ClassVar[Name | None] = None
     owner: str = ""
     """Who answers for the field, for people."""
     doc: str = ""

@@ -69,6 +69,20 @@ class Entity(Table, frozen=True, kw_only=True):
     """Two records that already exist and differ: newest, report, fill_blanks, or a system's name."""
 
     @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The names of the fields that move as one value, sorted, by the name of their group."""
+        groups: dict[str, list[str]] = {}
+        for name in sorted(self.fields):
+            if group := self.fields[name].group:
+                groups.setdefault(group, []).append(name)
+        return {group: tuple(names) for group, names in groups.items()}
+
+    @property
+    def registers(self) -> list[str]:
+        """What has a value of its own: fields, and groups in place of their members."""
+        return list(dict.fromkeys(field.group or name for name, field in self.fields.items()))
+
+    @property
     def keys(self) -> tuple[tuple[str, ...], ...]:
         """`identify`, with each key as the names of its fields."""
         return tuple((key,) if isinstance(key, str) else key for key in self.identify)

@@ -78,11 +78,39 @@ def _check_map(link: Link, entity: str, path: KeyPath, known: Known, findings: F
             written.setdefault(mapped.field, name)
         if name in fields:
             _check_mapped(fields[name], mapped, (*path, name), findings)
+            _check_one_way(fields[name], link.map[name], link, (*path, name), findings)
             if findings.clean(("entities", entity, "fields", name)) and findings.clean((*path, name)):
                 _check_readable(fields[name], mapped, (*path, name), findings)
+    _check_whole_groups(link, entity, path, known, findings)
     for name, field in fields.items():
         if field.required and name not in link.map and findings.clean((*path, name)):
             findings.error((*path, name), "missing; the field is required, so each link maps it")
+
+
+def _check_whole_groups(link: Link, entity: str, path: KeyPath, known: Known, findings: Findings) -> None:
+    """A group is one value: whoever may edit it must see all of it."""
+    fields = known.fields.get(entity, {})
+    groups: dict[str, list[str]] = {}
+    for name, field in fields.items():
+        if field.group is not None:
+            groups.setdefault(field.group, []).append(name)
+    for group, members in groups.items():
+        mapped = [name for name in members if name in link.map]
+        missing = [name for name in members if name not in link.map]
+        if missing and any(link.pulls(name) for name in mapped):
+            text = f'"{group}" moves as one value: expected {", ".join(missing)} as well, or direction = "push"'
+            findings.error((*path, mapped[0]), text)
+        if len({link.mapped[name].direction for name in mapped}) > 1:
+            findings.error((*path, mapped[0]), f'all fields of the group "{group}" go the same way')
+        for name in mapped:
+            if link.mapped[name].field == link.key:
+                findings.error((*path, name), "the record's own key is no member of a group")
+
+
+def _check_one_way(field: AnyField, said: str | Mapped, link: Link, path: KeyPath, findings: Findings) -> None:
+    """What is computed here is written there, and never read."""
+    if field.derive and (link.direction == "pull" or (isinstance(said, Mapped) and said.direction in ("pull", "both"))):
+        findings.error(path, 'a field with `derive` is computed and only pushed; expected direction = "push"')
 
 
 def _check_mapped(field: AnyField, mapped: Mapped, path: KeyPath, findings: Findings) -> None:

@@ -306,7 +306,7 @@ def _never_raises(rule: FieldRule, reg: Reg | None, value: Value) -> None:
     """A choice may lower a consent or keep it as it is, and never raise it: not even from unknown."""
     if not rule.consent or value == CONSENT_OUT:
         return
-    values = {sib.val for sib in reg.sibs} if reg is not None else set()
+    values = [sib.val for sib in reg.sibs] if reg is not None else []
     if CONSENT_OUT in values or (value == CONSENT_IN and CONSENT_IN not in values):
         place = " or ".join(rule.authorised) or "a system that the config names as authorised"
         raise Refused(f"{rule.name}: a choice never raises a consent; the person must opt in again at {place}")

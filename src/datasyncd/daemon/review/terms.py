@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from datasyncd.adapters.translate import Invalid
 from datasyncd.adapters.translate.types import reader
 from datasyncd.reconcile.cluster import Cluster
@@ -41,11 +43,14 @@ class Terms:
     @classmethod
     def of(cls, config: Config, rules: Mapping[str, EntityRule], fp: Fingerprinter) -> Terms:
         """The terms of a loaded config whose rules are compiled."""
-        readers = {
-            number: reader(options_of(config.entities[entity.name].fields[rule.name]))
-            for entity in rules.values()
-            for number, rule in entity.fields.items()
-        }
+        readers: dict[FieldNumber, Callable[[Any], Value]] = {}
+        for entity in rules.values():
+            fields = config.entities[entity.name].fields
+            for number, rule in entity.fields.items():
+                if rule.members:
+                    readers[number] = group_reader({name: reader(options_of(fields[name])) for name in rule.members})
+                else:
+                    readers[number] = reader(options_of(fields[rule.name]))
         return cls(rules, fp, readers)
 
     def entity(self, name: str) -> EntityRule:
@@ -57,7 +62,7 @@ class Terms:
     def field(self, entity: EntityRule, name: str) -> FieldRule:
         """Raises `Misused` for an unknown name."""
         for rule in entity.fields.values():
-            if rule.name == name:
+            if rule.name == name or name in rule.members:
                 return rule
         raise unknown(f"field of {entity.name}", name, [rule.name for rule in entity.fields.values()])
 
@@ -105,6 +110,28 @@ class Terms:
         for binding in cluster.bindings:
             return f"{binding.system}:{binding.ext_id}"
         return str(cluster.id)
+
+
+def group_reader(readers: Mapping[str, Callable[[Any], Value]]) -> Callable[[Any], Value]:
+    """What makes the value of a group of a JSON object of its members; one that is left out is blank."""
+
+    def read(text: Any) -> Value:
+        expected = f"a JSON object of {', '.join(readers)} expected"
+        try:
+            said = msgspec.json.decode(text) if isinstance(text, str) else text
+        except msgspec.MsgspecError:
+            raise Invalid(expected) from None
+        if not isinstance(said, dict) or said.keys() - readers.keys():
+            raise Invalid(expected)
+        value: dict[str, Value] = {}
+        for name, read_member in readers.items():
+            try:
+                value[name] = read_member(said.get(name))
+            except Invalid as refusal:
+                raise Invalid(f"{name}: {refusal.reason}") from None
+        return value if any(part is not None for part in value.values()) else None
+
+    return read
 
 
 def _present(cluster: Cluster, entity: EntityRule, number: FieldNumber) -> Value:
