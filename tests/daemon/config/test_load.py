@@ -67,8 +67,8 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Pat
         '3: daemon.lissen: unknown key; did you mean "listen"?',
         "12: systems.mail.lock: expected true or false; found a whole number",
         '19: entities.contact.identify[0]: no field "customer"; did you mean "customer_id"?',
-        '32: entities.contact.fields.score.policy: policy "union" does not go with type "integer"; expected one of latest, '
-        "authority, manual, max, min, counter",
+        '32: entities.contact.fields.score.policy: policy "union" does not go with type "integer"; expected one of '
+        "latest, authority, manual, max, min, counter",
         '35: links.crm.contact.direction: missing; expected one of "pull", "push", "both"',
         '38: links.crm.contact.dirction: unknown key; did you mean "direction"?',
         '41: links.crm.contact.map.scores: no field "scores"; did you mean "score"?',

@@ -493,7 +493,6 @@ NOT_BUILT = [
         (('{ type = "set" }', f'{{ type = "{name}" }}'), f'31: entities.contact.fields.tags.type: type "{name}" is')
         for name in ("money", "json", "country", "language")
     ],
-    *[(("max_length = 200", f'{name} = "x"'), f"26: entities.contact.fields.email.{name}:") for name in ("derive",)],
     *[
         (("[systems.crm]\n", f"[{name}.x]\n[systems.crm]\n"), f"5: {name}:")
         for name in ("events", "audiences", "purposes", "alerts")

@@ -10,7 +10,7 @@ import click
 
 from .asking import answer, common
 from .menu import Menu
-from .screen import coloured, moment, show_json, table
+from .screen import coloured, moment, show_json, table, text_of
 
 PAGE = 2000
 """Reports of one answer, which holds 16 MiB."""
@@ -152,7 +152,7 @@ def _show(report: dict[str, Any], *, whole: bool = False) -> None:
         skipped = 0 if any(row[0] for row in rows) else 1
         table(heads[skipped:], [row[skipped:] for row in rows], indent="    ")
     if report["decided"]:
-        click.echo(f"    chosen: {'(blank)' if report['chosen'] is None else report['chosen']}")
+        click.echo(f"    chosen: {text_of(report['chosen'])}")
     if report["state"] == "settled" and report["decided_by"]:
         click.echo(f"    {report['decided_by']}")
     for name in ("reason", "text", "undecidable", "accepts"):
@@ -171,7 +171,7 @@ def _show_resolution(found: dict[str, Any]) -> None:
     would = "would be " if found["preview"] else ""
     for row in found["resolved"]:
         what = f"{row['entity']} {row['key']}" + (f" {row['field']}" if row["field"] else "")
-        to = f" -> {row['chosen']}" if row["action"] == "choose" else ""
+        to = f" -> {text_of(row['chosen'])}" if row["action"] == "choose" else ""
         writes = f"; {would}written to {', '.join(row['writes'])}" if row["writes"] else ""
         click.echo(f"{row['id']}  {would}{DONE[row['action']]}  {what}{to}{writes}")
     for row in found["refused"]:

@@ -16,6 +16,7 @@ from datasyncd.adapters.translate import MappedField
 from datasyncd.adapters.translate.types import reader
 from datasyncd.reconcile.rules import (
     MICROSECONDS,
+    Derived,
     EntityRule,
     FieldNumber,
     FieldRule,
@@ -25,6 +26,7 @@ from datasyncd.reconcile.rules import (
     WriteClass,
 )
 
+from .derived import derived_of
 from .fields import AnyField, Consent
 from .grammar import Guard, Link
 from .links import where_of
@@ -120,6 +122,11 @@ def _entity(
         on_delete=entity.on_delete,
         archive=archive,
         first_contact=entity.first_contact,
+        derived=tuple(
+            Derived(number_of(name, field_name), *derived_of(field_name, entity))
+            for field_name, field in entity.fields.items()
+            if field.derive
+        ),
     )
 
 

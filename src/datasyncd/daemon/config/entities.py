@@ -10,6 +10,7 @@ from datasyncd.adapters.translate import Invalid, Unusable
 from datasyncd.adapters.translate.types import reader
 from datasyncd.reconcile.rules import OnDelete, Policy
 
+from .derived import check_derived
 from .fields import AnyField, Consent, Enum, Phone, Set
 from .grammar import Entity
 from .known import Known, check_known
@@ -50,6 +51,7 @@ def check_entity(name: str, entity: Entity, known: Known, findings: Findings) ->
     for field_name, field in entity.fields.items():
         _check_field(field, (*path, "fields", field_name), known, findings)
     _check_groups(name, entity, findings)
+    check_derived(name, entity, findings)
 
 
 def _check_identify(name: str, entity: Entity, known: Known, findings: Findings) -> None:

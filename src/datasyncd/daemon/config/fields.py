@@ -25,7 +25,6 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What all fields have."""
 
     not_built_tags: ClassVar[tuple[str, ...]] = ("money", "json", "country", "language")
-    not_built: ClassVar[tuple[str, ...]] = ("derive",)
     policies: ClassVar[tuple[Policy, ...]] = (Policy.LATEST, Policy.AUTHORITY, Policy.MANUAL)
     """The policies that suit the type."""
 
@@ -39,7 +38,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Every link of the entity must map it."""
     group: Name | None = None
     """Fields with the same group move as one value."""
-    derive: ClassVar[Name | None] = None
+    derive: Name | None = None
+    """An expression over the entity's other fields: computed, and only pushed."""
     owner: str = ""
     """Who answers for the field, for people."""
     doc: str = ""

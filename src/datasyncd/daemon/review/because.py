@@ -35,13 +35,15 @@ def because(cluster: Cluster, reg: Reg | None, rule: FieldRule, choice: Choice, 
     """The sentence. It holds values."""
     if reg is None or not reg.sibs:
         return "; ".join(["no system has a value", *_fate("overruled", versions)])
+    if rule.derive:
+        return "; ".join([f"computed: {rule.derive}", *_fate("overruled", versions)])
     parts = [*_hold(reg)]
     if not choice.decided:
         parts.append(_undecided(cluster, reg, rule))
     elif rule.merged:
         origins = sorted({cluster.origin(sib.actor) or "a person" for sib in reg.sibs})
         if rule.policy is Policy.COUNTER:
-            parts.append(f"counter: the sum of what was counted, from {_and(origins)}")
+            parts.append("counter: the sum of what was added and taken in each system")
             return "; ".join(parts)
         parts.append(f"union: each element that somebody added and nobody removed since, from {_and(origins)}")
     else:
@@ -117,6 +119,8 @@ def _quoted(value: Value) -> str:
         return "blank"
     if isinstance(value, list):
         return "[" + ", ".join(str(element) for element in value) + "]"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_quoted(part)}" for name, part in value.items())
     return f'"{value}"'
 
 

@@ -184,7 +184,7 @@ def _version(
 ) -> Version:
     return Version(
         dot=dot_text(dot),
-        origin=system or "person",
+        origin=system or ("computed" if rule.derive else "person"),
         value=shown(rule, value),
         edited_at=timestamp_or_none(edited_at),
         seen_at=timestamp_or_none(seen_at),
