@@ -18,7 +18,7 @@ import msgspec
 from datasyncd.reconcile.rules import OnDelete, Policy
 
 from .docstrings import field_docs, summary
-from .entities import NAME, NOT_BUILT
+from .entities import NAME
 from .fields import Field
 from .grammar import Daemon, Document, Entity, Link
 from .load import LISTEN
@@ -178,7 +178,7 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 def _together(struct: type[msgspec.Struct], properties: Mapping[str, Schema]) -> Schema:
     """How keys of one table go together."""
     if issubclass(struct, Field):
-        suits = [policy.value for policy in struct.policies if policy not in NOT_BUILT]
+        suits = [policy.value for policy in struct.policies]
         properties["policy"]["enum"] = suits
         return _goes_with("policy", Policy.AUTHORITY, "authority")
     if struct is Entity:
