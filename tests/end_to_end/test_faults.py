@@ -345,6 +345,24 @@ def test_a_bad_config_is_refused_while_the_daemon_goes_on_and_a_good_one_is_take
         assert daemon.process.poll() is None
 
 
+def test_a_reload_sees_what_changed_in_an_included_file(tmp_path: Path) -> None:
+    stores = in_step(tmp_path)
+    daemon_table, rest = stores.config.read_text().split("[systems.crm]")
+    more = tmp_path / "more.toml"
+    more.write_text("[systems.crm]" + rest.replace('city = "city"', 'citty = "city"'))
+    with live(stores) as daemon:
+        stores.config.write_text('include = ["more.toml"]\n' + daemon_table)
+        daemon.signal(signal.SIGHUP)
+        until(lambda: "reload_refused" in events(stores))
+        (refusal,) = [event for event in stores.log() if event["event"] == "reload_refused"]
+        assert "more.toml:" in str(refusal["problems"])
+
+        more.write_text("[systems.crm]" + rest)
+        daemon.signal(signal.SIGHUP)
+        until(lambda: "reloading" in events(stores))
+        until(lambda: carries(stores, "after the reload"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_daemon_that_is_told_to_stop_ends_well_within_seconds(tmp_path: Path, number: int) -> None:
     stores = in_step(tmp_path)

@@ -93,7 +93,7 @@ def _schedules(config: Config) -> list[Problem]:
 
 def _context(config: Config, system: str) -> AdapterContext:
     """For looking alone: nothing that is read with it is ever taken in."""
-    return AdapterContext(system, config.base, lambda: Moment(0, 0), objects_of(config, system))
+    return AdapterContext(system, config.systems[system].base, lambda: Moment(0, 0), objects_of(config, system))
 
 
 async def check(config: Config) -> list[Finding]:

@@ -93,14 +93,13 @@ class Engine:
     async def start(self, command: str) -> None:
         """Number the fields, compile the rules, and take up what a crash left behind."""
         config = self.config
-        digest = blake2b(await anyio.Path(config.home.file).read_bytes(), digest_size=8).digest()
         names = [(entity, name) for entity, known in config.entities.items() for name in known.registers]
 
         def step(tx: Tx) -> dict[tuple[str, str], FieldNumber]:
             recover(tx)
             return {name: tx.field_number(*name) for name in names}
 
-        self.store.announce(command, digest)
+        self.store.announce(command, config.digest)
         self._numbers = await self.store.transact(step)
         self._open_adapters()
         promised = {
@@ -116,7 +115,7 @@ class Engine:
     def _open_adapters(self) -> None:
         for name, system in self.config.systems.items():
             kind = self._kinds[name] = system.adapter
-            context = Context(name, self.config.base, self.begin, objects_of(self.config, name))
+            context = Context(name, system.base, self.begin, objects_of(self.config, name))
             self.adapters[name] = kind.open(context, system.options)
 
     async def attach(self) -> None:

@@ -497,7 +497,6 @@ NOT_BUILT = [
         (("[systems.crm]\n", f"[{name}.x]\n[systems.crm]\n"), f"5: {name}:")
         for name in ("events", "audiences", "purposes", "alerts")
     ],
-    (("[daemon]\n", 'include = ["more.toml"]\n[daemon]\n'), "1: include:"),
 ]
 
 

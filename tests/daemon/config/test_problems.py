@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from datasyncd.daemon.config.lines import KeyPath, index
+from datasyncd.daemon.config.lines import KeyPath, Places, index
 from datasyncd.daemon.config.problems import ConfigInvalid, Findings, Problem, dotted, nearest
 
 
@@ -43,7 +43,7 @@ def test_the_nearest_name_is_like_the_one_that_is_written(name: str, found: str 
 
 
 def test_findings_are_told_in_the_order_of_the_file() -> None:
-    findings = Findings("c.toml", index("a = 1\n[b]\nc = 1\n"))
+    findings = Findings(Places.of_file("c.toml", index("a = 1\n[b]\nc = 1\n")))
 
     findings.error(("b", "c"), "third")
     findings.warning(("b",), "second")

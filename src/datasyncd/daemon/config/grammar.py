@@ -191,8 +191,10 @@ class Link(Table, frozen=True, kw_only=True):
 class Document(Table, frozen=True, kw_only=True):
     """The whole file. What is in a system's table depends on its adapter."""
 
-    not_built: ClassVar[tuple[str, ...]] = ("events", "audiences", "purposes", "alerts", "include")
+    not_built: ClassVar[tuple[str, ...]] = ("events", "audiences", "purposes", "alerts")
 
+    include: tuple[Name, ...] = ()
+    """More files of the same grammar: names, or patterns with `*` and `?`, relative to this file."""
     systems: dict[str, dict[str, Any]] = {}
     """The systems, by name: `[systems.NAME]`."""
     entities: dict[str, Entity] = {}

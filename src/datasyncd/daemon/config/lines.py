@@ -42,6 +42,40 @@ class Lines:
         return None
 
 
+class Places:
+    """Where the keys of a config stand that may be of several files."""
+
+    def __init__(self, file: str) -> None:
+        self._files = [file]
+        """The first one is meant where no key is."""
+        self._known: dict[KeyPath, tuple[str, int]] = {}
+
+    @classmethod
+    def of_file(cls, file: str, lines: Lines) -> Places:
+        places = cls(file)
+        places.add(file, lines)
+        return places
+
+    def add(self, file: str, lines: Lines) -> None:
+        """The keys of one more file; what stands in another one already stays there."""
+        if file not in self._files:
+            self._files.append(file)
+        for path, line in lines.known.items():
+            self._known.setdefault(path, (file, line))
+
+    def of(self, path: KeyPath) -> tuple[str, int | None]:
+        """File and line of the key, or of the nearest table around it; without a line where no file has any."""
+        for length in range(len(path), 0, -1):
+            place = self._known.get(path[:length])
+            if place is not None:
+                return place
+        return self._files[0], None
+
+    def order(self, file: str) -> int:
+        """The place of a file among all."""
+        return self._files.index(file)
+
+
 def index(source: str) -> Lines:
     """The lines of all keys of `source`, which is valid TOML."""
     return Lines(_Skimmer(source).document())

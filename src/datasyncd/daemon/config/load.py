@@ -21,9 +21,10 @@ from .entities import check_entity, check_names
 from .grammar import Daemon, Document, Entity, Link
 from .home import VARIABLE, folder, place
 from .known import known_names
-from .lines import KeyPath, Lines, index
+from .lines import KeyPath, Places
 from .links import check_links
 from .problems import ConfigInvalid, Findings, Problem
+from .sources import read_source, read_sources
 from .systems import FindAdapter, System, read_systems
 from .tables import Reader
 
@@ -48,7 +49,9 @@ class Config(msgspec.Struct, frozen=True):
     entities: dict[str, Entity]
     links: dict[str, dict[str, Link]]
     """By system and entity, the systems in the order in which they are declared."""
-    lines: Lines
+    places: Places
+    digest: bytes
+    """Eight bytes that change with the content of any of its files."""
 
     def __repr__(self) -> str:
         return f"Config({str(self.home.file)!r})"
@@ -56,18 +59,13 @@ class Config(msgspec.Struct, frozen=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("file", str(self.home.file))]
 
-    @property
-    def base(self) -> Path:
-        """The folder that relative paths are relative to."""
-        return self.home.file.parent
-
     def links_of(self, entity: str) -> dict[str, Link]:
         """The links of an entity by system."""
         return {system: links[entity] for system, links in self.links.items() if entity in links}
 
     def findings(self) -> Findings:
-        """A place for what is found wrong later, with the lines of this file."""
-        return Findings(str(self.home.file), self.lines)
+        """A place for what is found wrong later, with the lines of the files."""
+        return Findings(self.places)
 
 
 def find(option: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -84,13 +82,14 @@ def find(option: Path | None = None, environ: Mapping[str, str] = os.environ) ->
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, adapter: FindAdapter = registry.find) -> Config:
-    """Read and check the file. Raises `ConfigInvalid` with all that is wrong, in the order of the file."""
-    raw, lines = _decode(path)
-    findings = Findings(str(path), lines)
+    """Read and check the file and what it includes. Raises `ConfigInvalid` with all that is wrong, in their order."""
+    sources = read_sources(path)
+    raw = sources.raw
+    findings = Findings(sources.places)
     document: Document = Reader(findings).read(Document, raw, ())
     home = _home(path, document.daemon, findings, environ)
     secrets = read_secrets(home.secrets, findings) if home.secrets else {}
-    systems = read_systems(document.systems, Credentials(environ, secrets), findings, adapter)
+    systems = read_systems(document.systems, sources.folder_of, Credentials(environ, secrets), findings, adapter)
     known = known_names(raw, document)
     for table in ("systems", "entities", "links"):
         if not raw.get(table) and findings.clean((table,)):
@@ -102,7 +101,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, adapter: FindAdapt
     if problems := findings.in_order():
         raise ConfigInvalid(problems)
     links = {system: document.links[system] for system in systems if system in document.links}
-    return Config(home, systems, document.entities, links, lines)
+    return Config(home, systems, document.entities, links, sources.places, sources.digest)
 
 
 def load_home(path: Path, environ: Mapping[str, str] = os.environ) -> Home:
@@ -110,9 +109,9 @@ def load_home(path: Path, environ: Mapping[str, str] = os.environ) -> Home:
 
     Needs no credentials and imports no adapter. Raises `ConfigInvalid`.
     """
-    raw, lines = _decode(path)
-    findings = Findings(str(path), lines)
-    daemon = Reader(findings).read(Daemon, raw.get("daemon", {}), ("daemon",))
+    source = read_source(path)
+    findings = Findings(Places.of_file(str(path), source.lines))
+    daemon = Reader(findings).read(Daemon, source.raw.get("daemon", {}), ("daemon",))
     home = _home(path, daemon if isinstance(daemon, Daemon) else Daemon(), findings, environ)
     if problems := findings.in_order():
         raise ConfigInvalid(problems)
@@ -139,24 +138,3 @@ def _listen(text: str, findings: Findings) -> tuple[str, int] | None:
         findings.error(path, 'expected HOST:PORT, such as "127.0.0.1:8377", or "" for none')
         return None
     return match[1] or match[2], int(match[3])
-
-
-def _decode(path: Path) -> tuple[dict[str, Any], Lines]:
-    """The tables of the file and their lines. Raises `ConfigInvalid`."""
-    line: int | None = None
-    try:
-        source = path.read_bytes().decode("utf-8")
-        raw: dict[str, Any] = msgspec.toml.decode(source)
-        return raw, index(source)
-    except OSError as error:
-        text = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        text = "not UTF-8 text"
-    except RecursionError:
-        text = "lists or tables too deep within each other"
-    except ValueError as error:
-        found = re.search(r" \(at line ([0-9]+), column [0-9]+\)", str(error))
-        line = int(found[1]) if found else None
-        text = "not TOML: " + (str(error).replace(found.group(), "") if found else str(error))
-    raise ConfigInvalid([Problem(file=str(path), line=line, key="", text=text)])

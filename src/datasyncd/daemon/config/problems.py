@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from .lines import KeyPath, Lines
+from .lines import KeyPath, Places
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -51,11 +51,10 @@ class ConfigInvalid(Exception):
 
 
 class Findings:
-    """The problems found so far in one file."""
+    """The problems found so far in the files of one config."""
 
-    def __init__(self, file: str, lines: Lines) -> None:
-        self._file = file
-        self._lines = lines
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._found: list[Problem] = []
         self._paths: list[KeyPath] = []
 
@@ -70,12 +69,12 @@ class Findings:
         return not any(found[: len(path)] == path for found in self._paths)
 
     def in_order(self) -> list[Problem]:
-        """All of them by line; those about the whole file first."""
-        return sorted(self._found, key=lambda problem: problem.line or 0)
+        """All of them by file and line; those about a whole file before its others."""
+        return sorted(self._found, key=lambda problem: (self._places.order(problem.file), problem.line or 0))
 
     def _add(self, path: KeyPath, text: str, nearest: str | None, severity: Severity) -> None:
-        line = self._lines.of(path)
-        problem = Problem(file=self._file, line=line, key=dotted(path), text=text, nearest=nearest, severity=severity)
+        file, line = self._places.of(path)
+        problem = Problem(file=file, line=line, key=dotted(path), text=text, nearest=nearest, severity=severity)
         self._found.append(problem)
         self._paths.append(path)
 

@@ -55,7 +55,7 @@ def schema(adapters: Iterable[str], find: FindAdapter) -> Schema:
     properties["systems"]["additionalProperties"] = _system(adapters, find)
     for table in ("systems", "entities", "links"):
         properties[table].update(propertyNames={"pattern": f"^{NAME.pattern}$"}, minProperties=1)
-    document["required"] = ["systems", "entities", "links"]
+    document["anyOf"] = [{"required": ["systems", "entities", "links"]}, {"required": ["include"]}]
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "The config file of datasyncd", **document}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
@@ -23,6 +24,8 @@ class System(msgspec.Struct, frozen=True):
     name: str
     adapter: registry.AdapterKind
     options: msgspec.Struct
+    base: Path
+    """The folder that relative paths in it are relative to: that of the file in which it stands."""
 
     def __repr__(self) -> str:
         return f"System({self.name!r}, adapter={self.adapter.name!r})"
@@ -32,7 +35,11 @@ class System(msgspec.Struct, frozen=True):
 
 
 def read_systems(
-    tables: dict[str, dict[str, Any]], credentials: Credentials, findings: Findings, find: FindAdapter
+    tables: dict[str, dict[str, Any]],
+    folder_of: Callable[[KeyPath], Path],
+    credentials: Credentials,
+    findings: Findings,
+    find: FindAdapter,
 ) -> dict[str, System]:
     """The systems whose tables are right, in the order of the file."""
     systems: dict[str, System] = {}
@@ -43,7 +50,7 @@ def read_systems(
             raw = {key: value for key, value in table.items() if key != "adapter"}
             options = _options(adapter.options, raw, path, credentials, findings)
             if options is not INVALID:
-                systems[name] = System(name, adapter, options)
+                systems[name] = System(name, adapter, options, folder_of(path))
     return systems
 
 
