@@ -27,7 +27,7 @@ _CHANGING = (
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\bby [\w.-]+\)"), "by SOMEBODY)"),
     (re.compile(r"\bcontact \d+"), "contact N"),
-    (re.compile(r"^\d+ cycles in .* recognised$", re.MULTILINE), "CYCLES"),
+    (re.compile(r"^\d+ cycles? in .* recognised$", re.MULTILINE), "CYCLES"),
     (re.compile(r"\b\d+\.\d+:\d+\b"), "DOT"),
     (re.compile(r" +"), " "),
     (re.compile(r" $", re.MULTILINE), ""),

@@ -319,6 +319,14 @@ def carries(stores: Stores, value: str) -> bool:
     return bool(stores.prefs.rows()[PERSON]["city"] == value)
 
 
+def problems(daemon: Any) -> list[dict[str, Any]]:
+    """What `status` finds wrong."""
+    status = daemon.status()
+    assert status is not None
+    found: list[dict[str, Any]] = status["problems"]
+    return found
+
+
 def events(stores: Stores) -> list[str]:
     return [event["event"] for event in stores.log()]
 
@@ -333,11 +341,14 @@ def test_a_bad_config_is_refused_while_the_daemon_goes_on_and_a_good_one_is_take
         (refusal,) = [event for event in stores.log() if event["event"] == "reload_refused"]
         assert "citty" in str(refusal["problems"])
         until(lambda: carries(stores, "after the refusal"))
+        (problem,) = [problem for problem in problems(daemon) if problem["code"] == "config"]
+        assert (problem["severity"], "citty" in problem["text"], "reload" in problem["fix"]) == ("warning", True, True)
 
         stores.config.write_text(good.replace('first_name = "first_name"\n', "", 1))
         daemon.signal(signal.SIGHUP)
         until(lambda: "reloading" in events(stores))
         until(lambda: carries(stores, "after the reload"))
+        assert [problem for problem in problems(daemon) if problem["code"] == "config"] == []
         stores.crm.edit([Change(PERSON, "first_name", "Ada"), Change(PERSON, "last_name", "Byron")])
         until(lambda: bool(stores.prefs.rows()[PERSON]["last_name"] == "Byron"))
 
@@ -369,6 +380,28 @@ def test_a_daemon_that_is_told_to_stop_ends_well_within_seconds(tmp_path: Path, 
     with live(stores) as daemon:
         daemon.signal(number)
         assert daemon.process.wait(timeout=5) == 0
+
+
+def test_a_daemon_that_is_told_to_stop_waits_for_what_is_under_way_and_a_second_time_ends_at_once(
+    tmp_path: Path,
+) -> None:
+    stores = in_step(tmp_path)
+    other = sqlite3.connect(tmp_path / "crm.db", isolation_level=None)
+    with live(stores) as daemon:
+        other.execute("BEGIN EXCLUSIVE")
+        stores.mail.edit([Change(PERSON, "city", "edited in mail")])
+        time.sleep(1)  # the write into the database that is locked is under way
+        daemon.signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            daemon.process.wait(timeout=0.5)
+
+        daemon.signal(signal.SIGTERM)
+
+        assert daemon.process.wait(timeout=1) == -signal.SIGTERM
+    other.execute("ROLLBACK")
+    other.close()
+    with live(stores):
+        assert stores.prefs.rows()[PERSON]["city"] == "in step"
 
 
 def test_a_daemon_that_is_told_to_stop_while_it_starts_ends_well(tmp_path: Path) -> None:

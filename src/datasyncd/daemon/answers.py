@@ -101,10 +101,17 @@ async def facts(app: App) -> Facts:
 
 
 def _others(app: App) -> list[Problem]:
-    if app.not_listening is None:
-        return []
-    fix = 'choose another address in [daemon] listen, or listen = ""'
-    return [Problem(severity="warning", code="listen", link=None, text=app.not_listening, fix=fix)]
+    out = []
+    if app.not_listening is not None:
+        fix = 'choose another address in [daemon] listen, or listen = ""'
+        out.append(Problem(severity="warning", code="listen", link=None, text=app.not_listening, fix=fix))
+    if app.refused_config:
+        first, *more = app.refused_config
+        text = f"the config was to be taken anew and is not valid, so the old one goes on: {first}"
+        fix = "correct it (datasyncd check lists all), then reload again: systemctl reload datasyncd, or SIGHUP"
+        text += f" (and {len(more)} more)" if more else ""
+        out.append(Problem(severity="warning", code="config", link=None, text=text, fix=fix))
+    return out
 
 
 class Counted(msgspec.Struct):

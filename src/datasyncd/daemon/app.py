@@ -53,6 +53,8 @@ class App:
         """Tasks that crashed and were started again: their name and the kind of error."""
         self.not_listening: str | None = None
         """Why nothing is served over HTTP, where the config asks for it."""
+        self.refused_config: tuple[str, ...] = ()
+        """What is wrong with the config that SIGHUP was to bring; empty once a good one has come."""
         self.in_step = False
         """The first cycle over all links is done."""
         self.stop = anyio.Event()
@@ -249,7 +251,8 @@ async def _until_signal(app: App, path: Path) -> Config | None:
                         await refuse_inconsistent(new)
                         following.append(new)
                     except ConfigInvalid as invalid:
-                        log.error("reload_refused", problems=[str(problem) for problem in invalid.problems])
+                        app.refused_config = tuple(str(problem) for problem in invalid.problems)
+                        log.error("reload_refused", problems=list(app.refused_config))
                         notify("READY=1\nSTATUS=the new config is not valid; the old one goes on")
                         continue
                     log.info("reloading")

@@ -29,6 +29,31 @@ def test_a_conflict_is_seen_chosen_and_written_without_a_daemon(tmp_path: Path) 
     assert (again.exit_code, "resolved already" in again.out) == (1, True)
 
 
+def test_a_system_that_is_none_is_a_wrong_call_and_one_without_a_value_a_refusal(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    id = shop.disagrees()
+    shop.config.write_text(shop.config.read_text() + LEDGER)
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "contacts.csv").write_text("Id,Email\n")
+
+    unknown, silent = shop.runs("resolve", id, "--from", "mial"), shop.runs("resolve", id, "--from", "ledger")
+
+    assert (unknown.exit_code, 'did you mean "mail"?' in unknown.err) == (64, True)
+    assert (silent.exit_code, "no value from ledger; there are: crm, mail" in silent.out) == (1, True)
+
+
+LEDGER = """
+[systems.ledger]
+adapter = "csv"
+path = "ledger"
+[links.ledger.contact]
+object = "contacts"
+key = "Id"
+direction = "both"
+map = { email = "Email" }
+"""
+
+
 def test_a_conflict_that_an_edit_ended_shows_no_choice(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     id = shop.disagrees()

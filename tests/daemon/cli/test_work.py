@@ -33,7 +33,26 @@ def test_what_needs_a_person_is_1(tmp_path: Path) -> None:
     done = shop.runs("sync")
 
     assert done.exit_code == 1
-    assert "datasyncd conflicts" in done.out
+    assert "1 conflict waits for a person: datasyncd conflicts" in done.out
+    assert done.out.startswith("1 cycle in ")
+    assert "accepts: --use VALUE, --from SYSTEM, --newest\n" in shop.runs("conflicts").out
+
+
+def test_a_file_that_stays_cut_inside_a_row_loses_nothing_and_needs_a_person(tmp_path: Path) -> None:
+    """Its other rows are read, nothing counts as deleted, and the row that is cut is named."""
+    shop = Shop(tmp_path)
+    assert shop.runs("sync").exit_code == 0
+    whole = shop.sheet.read_text()
+    shop.sheet.write_text(whole[: whole.rindex("@") + 1])
+
+    done = shop.runs("sync", "--json")
+    text = shop.runs("quarantine").out
+
+    assert (done.exit_code, done.json["failed"], done.json["quarantined"]) == (1, {}, 1)
+    assert "it has 2 cells, the header has 6" in text
+    assert {n: shop.holds("crm", n, "name") for n in (1, 2, 3)} == {n: f"Ann {n}" for n in (1, 2, 3)}
+    shop.sheet.write_text(whole)
+    assert shop.runs("sync").exit_code == 0
 
 
 def test_a_file_that_is_missing_is_75_and_wins_over_1(tmp_path: Path) -> None:

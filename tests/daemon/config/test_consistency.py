@@ -134,6 +134,16 @@ def test_a_field_that_is_pushed_to_a_system_that_can_only_be_read_is_named(tmp_p
     )
 
 
+def test_a_risk_of_a_link_is_named_once_however_many_consents_it_has(tmp_path: Path) -> None:
+    text = changed(
+        ('opt_in = "strict"', 'opt_in = "write"'),
+        ("tags        = {", 'news = { type = "consent", authorised = ["crm"] }\ntags        = {'),
+        ('sms_opt_in = { field = "SMS"', 'news = "News"\nsms_opt_in = { field = "SMS"'),
+    )
+
+    assert len([line for line in said(text, tmp_path) if "links.mail.contact.opt_in" in line]) == 1
+
+
 def test_an_opt_in_without_conditions_is_a_risk_that_is_named(tmp_path: Path) -> None:
     assert said(changed(('opt_in = "strict"', 'opt_in = "write"')), tmp_path) == [
         "49: warning: links.mail.contact.opt_in:"

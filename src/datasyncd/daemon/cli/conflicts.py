@@ -10,11 +10,19 @@ import click
 
 from .asking import answer, common
 from .menu import Menu
-from .screen import coloured, moment, show_json, table, text_of
+from .screen import coloured, count, moment, show_json, table, text_of
 
 PAGE = 2000
 """Reports of one answer, which holds 16 MiB."""
 FORMS = ["md", "markdown", "html", "csv"]
+WAYS = {
+    "VALUE": "--use VALUE, --from SYSTEM, --newest",
+    "delete": "--use delete",
+    "keep": "--use keep",
+    "release": "--release",
+    "dismiss": "--dismiss",
+}
+"""What a report accepts, as options of `resolve`."""
 DONE = {"choose": "chosen", "delete": "deleted", "keep": "kept", "release": "released", "dismiss": "dismissed"}
 
 
@@ -76,7 +84,7 @@ def report(config: Path | None, as_json: bool, every: bool, form: str | None, ou
         click.echo(text, nl=False)
     else:
         write(output, text)
-        click.echo(f"{output}: {len(found)} reports")
+        click.echo(f"{output}: {count(len(found), 'report')}")
     return None
 
 
@@ -155,10 +163,11 @@ def _show(report: dict[str, Any], *, whole: bool = False) -> None:
         click.echo(f"    chosen: {text_of(report['chosen'])}")
     if report["state"] == "settled" and report["decided_by"]:
         click.echo(f"    {report['decided_by']}")
-    for name in ("reason", "text", "undecidable", "accepts"):
+    for name in ("reason", "text", "undecidable"):
         if report.get(name):
-            value = report[name]
-            click.echo(f"    {name}: {', '.join(value) if isinstance(value, list) else value}")
+            click.echo(f"    {name}: {report[name]}")
+    if report["accepts"]:
+        click.echo(f"    accepts: {', '.join(WAYS[way] for way in report['accepts'])}")
     if whole:
         shown = {"id", "kind", "entity", "key", "field", "state", "candidates", "chosen", "decided", "reason", "text"}
         shown |= {"accepts", "decided_by"} if report["state"] == "settled" else {"accepts"}

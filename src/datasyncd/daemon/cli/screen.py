@@ -51,6 +51,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], indent: str = "")
         click.echo((indent + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))).rstrip())
 
 
+def count(n: int, one: str, many: str | None = None) -> str:
+    """How many, in words: "1 conflict", "2 conflicts"."""
+    return f"{n} {one if n == 1 else many or f'{one}s'}"
+
+
 def moment(at: str | None) -> str:
     """A time to the second."""
     return "never" if at is None else at.split(".")[0].rstrip("Z").replace("T", " ")

@@ -14,7 +14,7 @@ from ..control.client import NoAnswer, NotRunning, ask
 from ..control.message import Failure
 from ..review.timestamp import span
 from .asking import common, state_folder
-from .screen import ago, coloured, show_json, table
+from .screen import ago, coloured, count, show_json, table
 
 EXITS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
@@ -103,7 +103,7 @@ def _show(found: dict[str, Any]) -> None:
     up = f", up {span(found['uptime_s'])}" if found["uptime_s"] else ""
     click.echo(
         f"{coloured(found['health'])}   datasyncd {found['version']}{up},"
-        f" {found['conflicts']} open conflicts, {found['outbox']} writes waiting"
+        f" {count(found['conflicts'], 'open conflict')}, {count(found['outbox'], 'write')} waiting"
     )
     if found["links"]:
         click.echo()

@@ -11,7 +11,7 @@ import click
 from ..control.client import NotRunning, ask
 from ..control.message import Failure
 from .asking import common, load_config, state_folder
-from .screen import coloured, show_json, table
+from .screen import coloured, count, show_json, table
 from .stopped import CONFIG, TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
 
 
@@ -107,7 +107,8 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
 
 
 def _show_sync(found: dict[str, Any]) -> None:
-    click.echo(f"{found['cycles']} cycles in {found['seconds']:.2f} s, {found['echoes']} own writes recognised")
+    cycles, echoes = count(found["cycles"], "cycle"), count(found["echoes"], "own write")
+    click.echo(f"{cycles} in {found['seconds']:.2f} s, {echoes} recognised")
     names = dict.fromkeys([*found["read"], *found["written"]])
     rows = []
     for name in names:
@@ -116,13 +117,13 @@ def _show_sync(found: dict[str, Any]) -> None:
     table(("system", "read", "created", "updated", "deleted"), rows)
     for name, reason in found["failed"].items():
         click.echo(f"{coloured('error')}: {name}: {reason}")
-    for count, what, command in (
-        (found["conflicts"], "conflicts wait for a person", "conflicts"),
-        (found["quarantined"], "records or fields are in quarantine", "quarantine"),
-        (found["held"], "mass changes are held", "guard"),
+    for n, one, many, command in (
+        (found["conflicts"], "conflict waits for a person", "conflicts wait for a person", "conflicts"),
+        (found["quarantined"], "record or field is in quarantine", "records or fields are in quarantine", "quarantine"),
+        (found["held"], "mass change is held", "mass changes are held", "guard"),
     ):
-        if count:
-            click.echo(f"{count} {what}: datasyncd {command}")
+        if n:
+            click.echo(f"{count(n, one, many)}: datasyncd {command}")
 
 
 @click.command()

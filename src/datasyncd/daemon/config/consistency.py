@@ -91,11 +91,10 @@ def _check_consent(
             findings.error(place, text)
         if mapped.values is not None and link.pushes(name) and not {False, "out"} & set(mapped.values.values()):
             findings.error((*place, "values"), "no native value means false, so an opt-out could not be written")
-        if promised is not None and link.opt_in == "write" and promised.condition is Condition.NONE:
-            text = (
-                "an opt-in may be written here over an opt-out that nobody has read yet: the system has no conditions"
-            )
-            findings.warning((*path, "opt_in"), text)
+    raised = any(link.pushes(name) and isinstance(entity.fields[name], Consent) for name in link.map)
+    if raised and promised is not None and link.opt_in == "write" and promised.condition is Condition.NONE:
+        text = "an opt-in may be written here over an opt-out that nobody has read yet: the system has no conditions"
+        findings.warning((*path, "opt_in"), text)
 
 
 def _check_counters(link: Link, path: KeyPath, promised: Capabilities, entity: Entity, findings: Findings) -> None:

@@ -34,7 +34,7 @@ from .conflicts import (
     shown_reports,
     versions_digest,
 )
-from .refusal import Misused, OutOfDate, Unable
+from .refusal import Misused, OutOfDate, Unable, unknown
 from .release import unblock
 from .selection import selects
 from .terms import Terms, shown
@@ -118,6 +118,9 @@ def resolve(
         raise Misused("ids or --where expected, and not both")
     if digest is not None and len(ids) != 1:
         raise Misused("--if goes with exactly one id")
+    systems = {system for entity in terms.rules.values() for system in entity.links}
+    if way.source is not None and way.source not in systems:
+        raise unknown("system", way.source, systems)
     if where is not None:
         reports = selects(tx, terms, where)
     else:
