@@ -121,7 +121,7 @@ def test_the_file_is_the_named_one_or_the_first_that_exists(tmp_path: Path, monk
             line=None,
             key="",
             text=f"no such file, and none in config.toml and {tmp_path}/etc.toml;"
-            " name one with --config or $DATASYNCD_CONFIG",
+            " name one with --config or $DATASYNCD_CONFIG, or make one: datasyncd init",
         ),
     )
 

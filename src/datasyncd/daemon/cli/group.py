@@ -20,6 +20,7 @@ TRACE = "DATASYNCD_TRACE"
 """Environment variable: show where a bug is."""
 
 COMMANDS = {
+    "init": ("init", "init", "Writes a commented config."),
     "run": ("work", "run", "The daemon: keeps the systems in step until it is stopped."),
     "sync": ("work", "sync", "Cycles until nothing is left to do, then exits."),
     "check": ("work", "check", "Validates the config, then looks at each system."),

@@ -77,7 +77,7 @@ def find(option: Path | None = None, environ: Mapping[str, str] = os.environ) ->
     if known is not None:
         return known
     looked = " and ".join(str(candidate) for candidate in places.PLACES)
-    text = f"no such file, and none in {looked}; name one with --config or ${VARIABLE}"
+    text = f"no such file, and none in {looked}; name one with --config or ${VARIABLE}, or make one: datasyncd init"
     raise ConfigInvalid([Problem(file=str(places.PLACES[0]), line=None, key="", text=text)])
 
 

@@ -1,0 +1,119 @@
+"""Document: a proposal as a commented config."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from .propose import Field, Proposal
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def document(proposal: Proposal, folder: Path, authorised: Sequence[str] = ()) -> str:
+    """The text of a config that lies in `folder`. `authorised`: the systems that may collect an opt-in."""
+    return "\n".join(
+        [
+            *_head(proposal),
+            *_systems(proposal, folder),
+            *_entity(proposal, authorised),
+            *(line for name in proposal.stores for line in _link(proposal, name)),
+        ]
+    )
+
+
+def _head(proposal: Proposal) -> Iterator[str]:
+    names = " and ".join(f"{name} ({store.object})" for name, store in proposal.stores.items())
+    yield f"# Keeps {names} the same. What each key means: `datasyncd schema`, and docs/reference/config.md."
+    yield "# `datasyncd check` compares this file with the systems; `datasyncd sync` keeps them the same once."
+    yield ""
+    yield "[daemon]"
+    yield 'state_dir = "var"   # what the daemon remembers, and the socket that its commands talk to'
+    yield 'listen    = ""      # "127.0.0.1:8377" would serve /healthz there'
+    yield ""
+
+
+def _systems(proposal: Proposal, folder: Path) -> Iterator[str]:
+    for name, store in proposal.stores.items():
+        yield f"[systems.{_key(name)}]"
+        yield f"adapter = {_text(store.adapter)}"
+        if store.adapter == "sqlite":
+            yield f"path    = {_text(_path(store.path, folder))}"
+        else:
+            yield f"path    = {_text(_path(store.path, folder))}   # the folder; each object is a file in it"
+        yield ""
+
+
+def _entity(proposal: Proposal, authorised: Sequence[str]) -> Iterator[str]:
+    entity = _key(proposal.entity)
+    yield f"[entities.{entity}]"
+    yield f"identify      = {_list(proposal.identify)}   # whose record is it? In order of trust"
+    yield 'first_contact = "report"   # two records that both exist and differ: a person chooses'
+    yield 'on_delete     = "unlink"   # a record deleted in one system stays in the other'
+    yield ""
+    yield f"[entities.{entity}.fields]"
+    width = max(len(_key(field.name)) for field in proposal.fields)
+    for field in proposal.fields:
+        comment = ""
+        if field.type == "consent":
+            comment = "   # nobody raises it again after an opt-out: name the systems that may in `authorised`"
+        options = _options(field, authorised)
+        yield f"{_key(field.name).ljust(width)} = {{ {options} }}{'' if authorised else comment}"
+    yield ""
+
+
+def _options(field: Field, authorised: Sequence[str]) -> str:
+    options = [f"type = {_text(field.type)}"]
+    if field.region is not None:
+        options.append(f"region = {_text(field.region)}")
+    if field.channel is not None:
+        options.append(f"channel = {_text(field.channel)}")
+        if authorised:
+            options.append(f"authorised = {_list(authorised)}")
+    return ", ".join(options)
+
+
+def _link(proposal: Proposal, name: str) -> Iterator[str]:
+    link = f"links.{_key(name)}.{_key(proposal.entity)}"
+    yield f"[{link}]"
+    yield f"object    = {_text(proposal.stores[name].object)}"
+    yield f"key       = {_text(proposal.keys[name])}   # the record's own id there"
+    if name in proposal.edited_at:
+        yield f"edited_at = {_text(proposal.edited_at[name])}   # when a record was edited"
+    yield 'direction = "both"'
+    yield "live      = true   # changes are noticed as they are made"
+    yield ""
+    yield f"[{link}.map]"
+    width = max(len(_key(field.name)) for field in proposal.fields)
+    for field in proposal.fields:
+        yield f"{_key(field.name).ljust(width)} = {_mapped(field.columns[name], field.values.get(name, {}))}"
+    yield ""
+
+
+def _mapped(column: str, values: Mapping[str, bool]) -> str:
+    if not values:
+        return _text(column)
+    words = ", ".join(f"{_key(word)} = {_text(meaning)}" for word, meaning in values.items())
+    return f"{{ field = {_text(column)}, values = {{ {words} }} }}"
+
+
+def _path(path: Path, folder: Path) -> str:
+    """Relative to the folder where it is inside it."""
+    whole, base = path.resolve(), folder.resolve()
+    return os.path.relpath(whole, base) if whole.is_relative_to(base) else str(whole)
+
+
+def _list(names: Sequence[str]) -> str:
+    return "[" + ", ".join(map(_text, names)) + "]"
+
+
+def _text(value: str | bool) -> str:
+    """A value as TOML writes it; its basic strings have the escapes of JSON."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _text(name)
