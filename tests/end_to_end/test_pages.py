@@ -16,7 +16,7 @@ from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
-from datasyncd.daemon import catalogue, check, cycle, health
+from datasyncd.daemon import catalogue, check, cycle, dictionary, health
 from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
@@ -146,6 +146,8 @@ def test_the_reference_of_json_names_every_key() -> None:
         settle.NotResolved, explain.Explanation, explain.Field, explain.Version, guards.Held, guards.Sample,
         guards.Approved, quarantine.Cause, quarantine.Kept, quarantine.Done, catalogue.Sheet, catalogue.Option,
         catalogue.Promise, history.History, history.Change, history.FieldChange, history.Past, history.PastField,
+        dictionary.Dictionary, dictionary.DescribedEntity, dictionary.Described, dictionary.DescribedFunction,
+        dictionary.Place, dictionary.Use,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

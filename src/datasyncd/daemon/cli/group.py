@@ -31,6 +31,7 @@ COMMANDS = {
     "history": ("history", "history", "All changes of a record, or the record as it was."),
     "guard": ("guard", "guard", "Mass changes that are held."),
     "quarantine": ("quarantine", "quarantine", "Records and fields that could not be read or written."),
+    "docs": ("docs", "docs", "The field dictionary: what each field means, and where it stands."),
     "adapters": ("adapters", "adapters", "The kinds of system that a config can name."),
     "schema": ("schema", "schema", "The grammar of the config file, as a JSON Schema for editors."),
     "simulate": ("simulate", "simulate", "Random histories of people, faults and crashes, to test what is promised."),
