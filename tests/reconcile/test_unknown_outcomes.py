@@ -74,6 +74,20 @@ def test_an_edit_in_a_record_that_we_made_has_seen_what_we_sent(image: bool) -> 
     assert contact.reports() == []
 
 
+def test_the_image_of_a_create_is_believed_where_the_answer_can_mean_no_other_one() -> None:
+    """A database whose writes may land late answers a create in the transaction that made it."""
+    world = World("crm", system("shop", late_s=30.0), system("mail", late_s=30.0, pull_is_reading=False))
+    contact = world.person("crm", email="ann@example.org", name="v1")
+    world.pulls("crm")
+
+    world.delivers("shop")
+    world.delivers("mail")
+
+    assert world.is_to_be_read("shop") == []
+    assert world.is_to_be_read("mail") == world.keys("mail")
+    assert [attempt.system for attempt in contact.cluster.attempts] == ["mail"]
+
+
 def test_a_record_of_ours_that_could_be_two_peoples_is_never_bound_by_a_key_that_came_later() -> None:
     """M47: only a person may say whose it is, and nothing more is made for them there."""
     world = World("crm", system("mail", "none", late_s=60.0, search_lag_s=30.0, lag_s=20.0, only=("email", "name")))

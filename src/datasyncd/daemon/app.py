@@ -187,9 +187,10 @@ class App:
         link = worker.link
         if self.engine.stopping:
             return Counts()
+        way = worker.push if push else worker.pull
         if link is None:
-            worker.failures = worker.failures or 1
-            worker.last_error = str(self.engine.detached.get(worker.key, ""))
+            if not push:
+                worker.failed(way, self.engine.detached[worker.key])
             return Counts()
         worker.running = True
         try:
@@ -197,9 +198,7 @@ class App:
                 return await push_link(self.engine, link, pulled=True)
             counts = await pull_link(self.engine, link)
         except AdapterError as error:
-            worker.failures += 1
-            worker.last_error = str(error)
-            log.warning("link_failing", link=worker.name, kind=type(error).__name__, reason=str(error))
+            worker.failed(way, error)
             return Counts()
         finally:
             worker.running = False

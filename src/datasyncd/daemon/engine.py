@@ -153,7 +153,13 @@ class Engine:
         self.detached.pop(key, None)
         order = [(s, e) for s, known in self.config.links.items() for e in known]
         self.links = {known: self.links[known] for known in order if known in self.links}
+        await self.store.transact(lambda tx: tx.outbox.retry(system, entity, tx.at))
         return self.links[key]
+
+    def detach(self, key: tuple[str, str], error: AdapterError) -> None:
+        """Look at the system of a link anew before its next cycle; `error` is why."""
+        if self.links.pop(key, None) is not None:
+            self.detached[key] = error
 
     async def rescan_changed(self) -> None:
         """When the rules of an entity are not what they were at the last run: see anew what each cluster is owed."""

@@ -460,7 +460,8 @@ class Delivery:
             image = self._image(sending, outcome.image)
             answer.accepted(cluster, attempt, outcome.key, image, rule, link.entity, self.fp, effects, tx.stamp)
             self._count(sending.plan.op)
-            if sending.plan.op != "delete" and (image is None or (rule.late_us and sending.plan.op == "create")):
+            adopted_later = sending.plan.op == "create" and not rule.creates_are_receipts
+            if sending.plan.op != "delete" and (image is None or adopted_later):
                 dirty.append(outcome.key)
         elif isinstance(outcome, (Stale, Missing)):
             answer.not_applied(cluster, attempt, tx.stamp)

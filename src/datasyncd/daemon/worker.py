@@ -13,7 +13,7 @@ from enum import StrEnum
 import anyio
 import structlog
 
-from datasyncd.adapters.errors import AdapterError, Throttled, Unauthorised, Unsupported
+from datasyncd.adapters.errors import AdapterError, NotFound, Throttled, Unauthorised, Unsupported
 
 from .cycle import pull_link, push_link
 from .engine import Engine
@@ -56,6 +56,16 @@ class Signal:
         return self._event.is_set()
 
 
+class Way:
+    """How pulling, or pushing, goes: what one of them says does not excuse the other."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        """In a row."""
+        self.error = ""
+        """Why the last one failed; "": it did not."""
+
+
 class Worker:
     """The tasks of one link, and what `status` says of it."""
 
@@ -71,9 +81,8 @@ class Worker:
         self.stopping = False
         self.started_at = engine.clock.now()
         self.last_success: int | None = None
-        self.last_error = ""
-        self.failures = 0
-        """In a row."""
+        self.pull = Way()
+        self.push = Way()
         self.pulled_recently = False
         self.watching = False
         self.outcomes: deque[bool] = deque(maxlen=REMEMBERED)
@@ -88,6 +97,15 @@ class Worker:
     @property
     def link(self) -> Link | None:
         return self.engine.links.get(self.key)
+
+    @property
+    def failures(self) -> int:
+        """In a row, of the way that goes worse."""
+        return max(self.pull.failures, self.push.failures)
+
+    @property
+    def last_error(self) -> str:
+        return self.pull.error or self.push.error
 
     @property
     def state(self) -> LinkState:
@@ -117,7 +135,7 @@ class Worker:
             await self.due.wait(retry)
             if self.stopping:
                 return
-            retry = await self._attempt(self._pull_once)
+            retry = await self._attempt(self.pull, self._pull_once)
             if retry is not None:
                 self.due.set() if retry == 0 else None
 
@@ -129,7 +147,7 @@ class Worker:
                 await self.owed.wait(retry)
             if self.stopping:
                 return
-            retry = await self._attempt(self._push_once)
+            retry = await self._attempt(self.push, self._push_once)
             if retry is None:
                 retry = await self._next_due()
 
@@ -159,18 +177,22 @@ class Worker:
                     self.watching = False
             await anyio.sleep(RETRY_S[min(max(failures, 1), len(RETRY_S)) - 1])
 
-    async def _attempt(self, once: Callable[[], object]) -> float | None:
+    async def _attempt(self, way: Way, once: Callable[[], object]) -> float | None:
         """Run one pull or push; seconds until it should be tried again, or None when it went well."""
         self.running = True
         try:
             await once()  # type: ignore[misc]
         except AdapterError as error:
-            self._failed(error)
+            self.failed(way, error)
+            if isinstance(error, NotFound):
+                # What the map names is not there, or not what it was: the pull looks at the system anew.
+                self.engine.detach(self.key, error)
+                self.due.set()
             if isinstance(error, Throttled):
                 return error.after_s
             if isinstance(error, Unauthorised):
                 return UNAUTHORISED_RETRY_S
-            return RETRY_S[min(self.failures, len(RETRY_S)) - 1]
+            return RETRY_S[min(way.failures, len(RETRY_S)) - 1]
         except Exception:
             # A defect of ours: the task is started again, and has to find its work.
             self.due.set()
@@ -183,7 +205,11 @@ class Worker:
     async def _pull_once(self) -> None:
         link = await self._attached()
         counts = await pull_link(self.engine, link)
-        self._succeeded()
+        if self.pull.failures:
+            # It answers again: what could not be written meanwhile need not wait for its own next try.
+            await self.engine.store.transact(lambda tx: tx.outbox.retry(link.system, link.rule.entity, tx.at))
+            self.owed.set()
+        self.succeeded(self.pull)
         if link.wants_full:
             self.due.set()
         if counts.changed:
@@ -198,7 +224,9 @@ class Worker:
         self.written.add(counts)
         if counts.created or counts.updated or counts.deleted:
             self.on_change(link.rule.entity)
-            self._succeeded()
+            self.succeeded(self.push)
+        elif self.push.error and not await self._is_owed(link):
+            self.succeeded(self.push)
         if link.wants_full or counts.unknown:
             self.due.set()
 
@@ -207,6 +235,7 @@ class Worker:
             await self.engine.attach_one(self.key)
             if self.link is not None and not self.engine.detached:
                 await self.engine.rescan_changed()
+            self.owed.set()
         if self.link is None:
             raise self.engine.detached[self.key]
         return self.link
@@ -226,17 +255,24 @@ class Worker:
             return None
         return max(0.01, (due - self.engine.clock.now()) / 1_000_000)
 
-    def _failed(self, error: AdapterError) -> None:
-        self.failures += 1
-        self.outcomes.append(False)
-        if str(error) != self.last_error:
-            log.warning("link_failing", link=self.name, kind=type(error).__name__, reason=str(error))
-        self.last_error = str(error)
+    async def _is_owed(self, link: Link) -> bool:
+        """Whether a write of the link waits for another try."""
+        system, entity = link.system, link.rule.entity
+        return await self.engine.store.transact(lambda tx: tx.outbox.next_due(system, entity)) is not None
 
-    def _succeeded(self) -> None:
-        if self.failures:
+    def failed(self, way: Way, error: AdapterError) -> None:
+        """Note that a pull or push failed, and log why, once."""
+        way.failures += 1
+        self.outcomes.append(False)
+        if str(error) != way.error:
+            log.warning("link_failing", link=self.name, kind=type(error).__name__, reason=str(error))
+        way.error = str(error)
+
+    def succeeded(self, way: Way) -> None:
+        """Note that the system was reached and did what it was asked."""
+        before = self.failures
+        way.failures, way.error = 0, ""
+        if before and not self.failures:
             log.info("link_recovered", link=self.name)
-        self.failures = 0
-        self.last_error = ""
         self.last_success = self.engine.clock.now()
         self.outcomes.append(True)

@@ -47,7 +47,7 @@ def accepted(
         return None
     if binding is None:
         binding = _created(cluster, attempt, ext_id, link)
-        if image is None or link.late_us:
+        if image is None or not link.creates_are_receipts:
             _adopt_later(cluster, attempt, binding, effects, epoch)
             return binding
     binding.ext_id = ext_id

@@ -130,6 +130,12 @@ class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the records bound there, 0.0 to 1.0, above which a class is held; a class left out is off."""
     at_least: int = 10
 
+    @property
+    def creates_are_receipts(self) -> bool:
+        """The image that answers a create shows what that create made, and nothing that was sent earlier."""
+        transactional = self.condition == "enforced" and self.pull_is_reading and not self.create_key
+        return not self.late_us or transactional
+
 
 class Derived(msgspec.Struct, frozen=True):
     """A field that is computed from others."""

@@ -54,6 +54,14 @@ class Outbox:
         )
         return changed.rowcount
 
+    def retry(self, system: str, entity: str, now: int) -> None:
+        """Make rows due that wait because their last try failed as a whole."""
+        self._db.execute(
+            "UPDATE outbox SET due_at = ? WHERE system = ? AND entity = ? AND last_error <> '' AND due_at < ?"
+            " AND due_at > ?",
+            (now, system, entity, HELD, now),
+        )
+
     def next_due(self, system: str, entity: str) -> int | None:
         """When the next row is due; None: nothing but what is held."""
         row = self._db.execute(

@@ -62,17 +62,17 @@ def promises(random: Random, faults: bool) -> list[Promise]:
     out = []
     for name in ["a", "b", "c"][: random.choice((2, 2, 3))]:
         enforced = random.random() < 0.6
-        embedded = random.random() < 0.5
+        embedded, database = ((True, False), (False, enforced), (False, False))[random.randrange(3)]
         capabilities = Capabilities(
             condition=Condition.ENFORCED if enforced else Condition.NONE,
             version_order=random.choice((VersionOrder.COUNTER, VersionOrder.UNIQUE, VersionOrder.DIGEST)),
             returns_image=random.random() < 0.7,
-            create_key=random.random() < 0.3,
+            create_key=random.random() < 0.3 and not database,
             assigns_key=True,
             late_s=0.0 if embedded else 20.0,
-            search_lag_s=0.0 if embedded else 5.0,
+            search_lag_s=0.0 if embedded or database else 5.0,
             read_max_s=60.0,
-            pull_is_reading=embedded,
+            pull_is_reading=embedded or database,
         )
         if faults:
             out.append(Promise(name, capabilities, random.choice((0.0, 0.1, 0.3)), random.choice((0.0, 0.1)), 0.3))
