@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 Value: TypeAlias = Any
 Row: TypeAlias = dict[str, Value]
@@ -163,6 +163,16 @@ def person_named(n: int) -> Row:
     }
 
 
+class Store(Protocol):
+    """One store, as another program uses it."""
+
+    def create(self, people: Iterable[Row]) -> None: ...
+    def add(self, people: Iterable[Row]) -> None: ...
+    def delete(self, people: Iterable[str]) -> None: ...
+    def rows(self) -> dict[str, Row]: ...
+    def edit(self, changes: Sequence[Change]) -> list[Edit]: ...
+
+
 class Crm:
     """The SQLite store, as another program uses it."""
 
@@ -202,7 +212,7 @@ class Crm:
                 found = connection.execute(
                     f"SELECT {self._columns()} FROM contacts WHERE customer_id = ?", (change.person,)
                 ).fetchone()
-                made.append(_edit(self.name, change, _from_crm(found)))
+                made.append(edited(self.name, change, _from_crm(found)))
                 connection.execute(
                     f"UPDATE contacts SET {column} = ? WHERE customer_id = ?",
                     (_to_crm(change.field, change.value), change.person),
@@ -282,7 +292,7 @@ class Folder:
         with self.locked():
             rows = unique(self.read())
             for change in changes:
-                made.append(_edit(self.name, change, rows[change.person]))
+                made.append(edited(self.name, change, rows[change.person]))
                 rows[change.person][change.field] = change.value
             self.write(rows.values())
         return made
@@ -369,19 +379,30 @@ class Prefs(Folder):
 class Stores:
     """The three stores in one folder, with the config beside them."""
 
-    def __init__(self, folder: Path, config: str = CONFIG, guard: str = GUARDS_OFF) -> None:
+    def __init__(
+        self, folder: Path, config: str = CONFIG, guard: str = GUARDS_OFF, *, prefs: Store | None = None
+    ) -> None:
+        """`prefs`: a store that stands in the place of the folder."""
         self.folder = folder
         self.config = folder / "config.toml"
         self.config.write_text(config.replace("GUARD", guard), encoding="utf-8")
         self.crm = Crm(folder)
         self.mail = Mail(folder / "mail" / "contacts.csv")
         self.prefs = Prefs(folder / "prefs" / "people.jsonl")
-        self.by_name: dict[str, Crm | Folder] = {"crm": self.crm, "mail": self.mail, "prefs": self.prefs}
+        self.by_name: dict[str, Store] = {"crm": self.crm, "mail": self.mail, "prefs": prefs or self.prefs}
 
     @classmethod
-    def of(cls, folder: Path, people: Sequence[Row], config: str = CONFIG, guard: str = GUARDS_OFF) -> Stores:
+    def of(
+        cls,
+        folder: Path,
+        people: Sequence[Row],
+        config: str = CONFIG,
+        guard: str = GUARDS_OFF,
+        *,
+        prefs: Store | None = None,
+    ) -> Stores:
         """All people in all stores."""
-        stores = cls(folder, config, guard)
+        stores = cls(folder, config, guard, prefs=prefs)
         for store in stores.by_name.values():
             store.create(people)
         return stores
@@ -502,5 +523,6 @@ def environment() -> dict[str, str]:
     return {**os.environ, "NO_COLOR": "1"}
 
 
-def _edit(system: str, change: Change, row: Row) -> Edit:
+def edited(system: str, change: Change, row: Row) -> Edit:
+    """A change to a row that shows this."""
     return Edit(system, change.person, change.field, change.value, row[change.field])

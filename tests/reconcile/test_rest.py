@@ -147,6 +147,28 @@ def test_a_system_that_is_out_of_reach_does_not_stop_the_others_and_loses_nothin
 
 
 @pytest.mark.parametrize("error", [Throttled("wait", 60.0), Unreachable("gone")])
+def test_a_call_that_fails_before_a_batch_is_sent_leaves_no_write_of_it_open(error: Exception) -> None:
+    """F93: the search for one record fails, while the write of another one is noted already."""
+    world = World("crm", "mail")
+    contact = world.linked(email="ann@example.org", name="Ann")
+    contact.edits("crm", name="Anna")
+    other = world.person("crm", email="bob@example.org", name="Bob")
+    world.pulls("crm")
+
+    world.is_down("mail", error)  # type: ignore[arg-type]
+    with pytest.raises(type(error)):
+        world.delivers("mail", pulled=False)
+    assert contact.cluster.attempts == []
+
+    world.is_up("mail")
+    world.waits(70)
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    assert other.everywhere("name") == {"Bob"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("error", [Throttled("wait", 60.0), Unreachable("gone")])
 def test_a_call_that_fails_in_the_middle_of_a_page_leaves_what_was_taken(error: Exception) -> None:
     """F27, F29: and the rest is read again."""
     world = World(system("crm", page=2), "mail")

@@ -103,10 +103,7 @@ class Delivery:
             batch = await self.store.transact(lambda tx: self._plan(tx, limit))
             if not batch.claimed:
                 break
-            if batch.reads:
-                await self._read_first(batch)
-            if batch.searches:
-                await self._search(batch)
+            await self._look_first(batch)
             if batch.sends:
                 await self._send(batch.sends)
                 if progress is not None:
@@ -259,6 +256,19 @@ class Delivery:
         )
 
     # Reading and searching first
+
+    async def _look_first(self, batch: Batch) -> None:
+        """Read and search what must be. If that fails, what is noted already is not sent, either."""
+        try:
+            if batch.reads:
+                await self._read_first(batch)
+            if batch.searches:
+                await self._search(batch)
+        except AdapterError as error:
+            failure = error
+            if batch.sends:
+                await self.store.transact(lambda tx: self._not_sent(tx, batch.sends, failure))
+            raise
 
     async def _read_first(self, batch: Batch) -> None:
         """Pre-flight, and the reading that acknowledges what is there already."""

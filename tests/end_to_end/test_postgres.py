@@ -1,0 +1,225 @@
+"""A PostgreSQL server that fails in one way or another: that link waits and says why, the others go on, and what was
+missed arrives once it is well."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.postgres_store import PostgresPrefs, config
+from tests.end_to_end.three_stores import Change, Stores, person_named, until
+from tests.servers.postgres import Server, running
+
+PERSON, OTHER = "C00003", "C00004"
+ROLE = "sync_role"
+RIGHTS = f"GRANT SELECT, INSERT, UPDATE, DELETE ON people TO {ROLE}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server that may be stopped: no other test is at work on it."""
+    with running() as server:
+        server.run(f"CREATE ROLE {ROLE} LOGIN")
+        yield server
+
+
+@pytest.fixture
+def prefs(server: Server) -> Iterator[PostgresPrefs]:
+    prefs = PostgresPrefs(server.database())
+    try:
+        yield prefs
+    finally:
+        prefs.close()
+
+
+def in_step(folder: Path, prefs: PostgresPrefs, *, options: str = "", count: int = 12) -> Stores:
+    """Stores that have been synchronised, the daemon being a role with no more rights than it needs."""
+    people = [person_named(n) for n in range(count)]
+    text = config(prefs.database.dsn(ROLE), options=options)
+    stores = Stores.of(folder, people, text, prefs=prefs)
+    prefs.run(RIGHTS)
+    done = stores.sync()
+    assert (done.code, done.document["failed"]) == (0, {})
+    return stores
+
+
+@contextmanager
+def live(stores: Stores) -> Iterator[Any]:
+    """A daemon that is in step."""
+    with stores.daemon() as daemon:
+        until(lambda: arrives(stores, "crm", "prefs", "city", "in step"))
+        yield daemon
+
+
+def arrives(stores: Stores, source: str, target: str, field: str, value: str) -> bool:
+    """Whether an edit, made now or before, has come from one store to another."""
+    if stores.by_name[source].rows()[PERSON][field] != value:
+        stores.by_name[source].edit([Change(PERSON, field, value)])
+    return bool(stores.by_name[target].rows()[PERSON][field] == value)
+
+
+def link(stores: Stores, system: str) -> dict[str, Any]:
+    """What `status` says of a link."""
+    found = stores.command("status", "--json")
+    assert found.stdout, found.stderr
+    (known,) = [link for link in json.loads(found.stdout)["links"] if link["system"] == system]
+    return dict(known)
+
+
+Harm = Callable[[Server, PostgresPrefs], None]
+
+
+def stop(server: Server, prefs: PostgresPrefs) -> None:
+    server.stop()
+
+
+def crash(server: Server, prefs: PostgresPrefs) -> None:
+    server.stop(signal.SIGQUIT)
+
+
+def start(server: Server, prefs: PostgresPrefs) -> None:
+    server.start()
+
+
+def running_sql(*statements: str) -> Harm:
+    def run(server: Server, prefs: PostgresPrefs) -> None:
+        prefs.run(*statements)
+
+    return run
+
+
+WAITS: list[tuple[str, Harm, Harm, str]] = [
+    ("a stopped server", stop, start, r"127\.0\.0\.1:\d+/\w+: .*see that the server runs"),
+    ("a crashed server", crash, start, r"127\.0\.0\.1:\d+/\w+: .*see that the server runs"),
+    (
+        "a server that refuses the role",
+        running_sql(f"ALTER ROLE {ROLE} NOLOGIN", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    f"WHERE usename = '{ROLE}'"),
+        running_sql(f"ALTER ROLE {ROLE} LOGIN"),
+        "the server does not let this user in",
+    ),
+    (
+        "a right that was taken away",
+        running_sql(f"REVOKE SELECT ON people FROM {ROLE}"),
+        running_sql(RIGHTS),
+        r"GRANT SELECT \([^)]*\) ON public\.people TO sync_role;",
+    ),
+    (
+        "a column that was dropped",
+        running_sql("ALTER TABLE people RENAME city TO town"),
+        running_sql("ALTER TABLE people RENAME town TO city"),
+        "people has no column 'city'|city does not exist",
+    ),
+    (
+        "a column of a type that cannot hold the field",
+        running_sql("ALTER TABLE people RENAME score TO points", "ALTER TABLE people ADD score boolean"),
+        running_sql("ALTER TABLE people DROP score", "ALTER TABLE people RENAME points TO score"),
+        "score: a column of kind boolean cannot hold the type integer",
+    ),
+    (
+        "a table that is not there",
+        running_sql("ALTER TABLE people RENAME TO persons"),
+        running_sql("ALTER TABLE persons RENAME TO people"),
+        "people",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("harm", "heal", "reason"), [case[1:] for case in WAITS], ids=[case[0] for case in WAITS])
+@pytest.mark.timeout(90)
+def test_what_a_server_does_stops_its_own_link_alone_and_says_so(
+    tmp_path: Path, server: Server, prefs: PostgresPrefs, harm: Harm, heal: Harm, reason: str
+) -> None:
+    stores = in_step(tmp_path, prefs)
+    by_a_person = "GRANT" in reason or "user" in reason
+    """A right is not asked for again at once: `sync` does."""
+    with live(stores) as daemon:
+        harm(server, prefs)
+        try:
+            until(lambda: link(stores, "prefs")["state"] == "failing", 30)
+            assert re.search(reason, link(stores, "prefs")["last_error"])
+            until(lambda: arrives(stores, "crm", "mail", "last_name", "Byron"))
+            stores.crm.add([person_named(50)])
+            stores.crm.delete([OTHER])
+            until(lambda: "C00050" in stores.mail.rows() and OTHER not in stores.mail.rows())
+            assert link(stores, "prefs")["state"] == "failing"
+        finally:
+            heal(server, prefs)
+
+        if not by_a_person:
+            until(lambda: link(stores, "prefs")["state"] != "failing", 40)
+            until(lambda: in_step_now(stores))
+        assert daemon.process.poll() is None
+    done = stores.sync()
+
+    assert (done.code, done.document["failed"]) == (0, {})
+    assert in_step_now(stores)
+    assert stores.crm.rows()[PERSON]["last_name"] == "Byron"
+    assert (
+        sum(stores.sync().written[system][op] for system in stores.by_name for op in ("create", "update", "delete"))
+        == 0
+    )
+
+
+def in_step_now(stores: Stores) -> bool:
+    """Everybody shows the same, and nobody is doubled or lost."""
+    rows = stores.rows()
+    assert len(rows["crm"]) == 12
+    return rows["crm"] == rows["mail"] == rows["prefs"]
+
+
+def test_a_column_whose_new_type_holds_the_field_as_well_stops_nothing_for_long(
+    tmp_path: Path, prefs: PostgresPrefs
+) -> None:
+    stores = in_step(tmp_path, prefs)
+    with live(stores):
+        prefs.run("ALTER TABLE people ALTER score TYPE jsonb USING to_jsonb(score), ALTER city TYPE varchar(99)")
+        until(lambda: arrives(stores, "crm", "prefs", "city", "after the change"))
+
+        prefs.run("UPDATE people SET score = '4711' WHERE customer_id = '" + PERSON + "'")
+        until(lambda: bool(stores.crm.rows()[PERSON]["score"] == 4711))
+
+
+def test_what_may_not_be_written_shows_although_it_can_be_read(tmp_path: Path, prefs: PostgresPrefs) -> None:
+    stores = in_step(tmp_path, prefs)
+    with live(stores):
+        prefs.run(f"REVOKE UPDATE ON people FROM {ROLE}")
+        stores.crm.edit([Change(PERSON, "city", "Rome")])
+        until(lambda: link(stores, "prefs")["state"] == "failing")
+        prefs.edit([Change(PERSON, "last_name", "Byron")])
+        until(lambda: bool(stores.crm.rows()[PERSON]["last_name"] == "Byron"))
+
+        assert link(stores, "prefs")["state"] == "failing"
+        assert "GRANT UPDATE ON public.people TO sync_role;" in link(stores, "prefs")["last_error"]
+
+    prefs.run(f"GRANT UPDATE ON people TO {ROLE}")
+    assert stores.sync().code == 0
+    assert in_step_now(stores)
+
+
+def test_backends_that_are_ended_at_any_moment_lose_and_double_nothing(tmp_path: Path, prefs: PostgresPrefs) -> None:
+    stores = in_step(tmp_path, prefs)
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{ROLE}' AND pid <> pg_backend_pid()"
+    with live(stores):
+        for n in range(40):
+            stores.crm.edit([Change(PERSON, "city", f"City {n}")])
+            prefs.edit([Change(OTHER, "city", f"Town {n}")])
+            if n % 4 == 0:
+                stores.crm.add([person_named(100 + n)])
+                prefs.add([person_named(200 + n)])
+            prefs.run(end)
+    done = stores.sync()
+    while done.code == 75:
+        done = stores.sync()
+
+    rows = stores.rows()
+    assert (done.code, len(rows["crm"])) == (0, 12 + 20)
+    assert rows["crm"] == rows["mail"] == rows["prefs"]
+    assert (rows["crm"][PERSON]["city"], rows["crm"][OTHER]["city"]) == ("City 39", "Town 39")
