@@ -65,7 +65,7 @@ def installed(archives: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
     place = tmp_path_factory.mktemp("installed")
     run(sys.executable, "-m", "venv", "--without-pip", place, folder=place)
     python = place / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
     run(*pip, "install", "-q", "--no-index", "--no-deps", archives[1], folder=place)
     # A path in a .pth file is not looked into for more of them, so the checkout itself stays unseen.
     [packages] = place.glob("lib/python*/site-packages")
