@@ -85,6 +85,7 @@ async def facts(app: App) -> Facts:
                 last_error=worker.last_error,
                 next_run=app.next_run(worker),
                 tries=counted.tries.get(worker.key, 0),
+                waits_s=engine.waits.left_s(system),
             )
         )
     return Facts(

@@ -16,7 +16,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from datasyncd import __version__
-from datasyncd.adapters.errors import AdapterError
+from datasyncd.adapters.errors import AdapterError, Throttled
 
 from .answers import facts, handlers
 from .check import refuse_inconsistent
@@ -189,14 +189,17 @@ class App:
             return Counts()
         way = worker.push if push else worker.pull
         if link is None:
-            if not push:
-                worker.failed(way, self.engine.detached[worker.key])
+            error = self.engine.detached[worker.key]
+            if not push and not isinstance(error, Throttled):
+                worker.failed(way, error)
             return Counts()
         worker.running = True
         try:
             if push:
                 return await push_link(self.engine, link, pulled=True)
             counts = await pull_link(self.engine, link)
+        except Throttled:
+            return Counts()
         except AdapterError as error:
             worker.failed(way, error)
             return Counts()

@@ -14,7 +14,7 @@ import anyio
 import msgspec
 import stamina
 
-from datasyncd.adapters.errors import AdapterError, Transient, Unreachable
+from datasyncd.adapters.errors import AdapterError, Throttled, Transient, Unreachable
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
@@ -87,7 +87,11 @@ async def _linger() -> None:
 
 
 async def push_link(engine: Engine, link: Link, *, pulled: bool, progress: Progress | None = None) -> Counts:
-    """Deliver what one link is owed. Raises the adapter's errors."""
+    """Deliver what one link is owed. Raises the adapter's errors.
+
+    While its system asked to be left alone nothing is planned: the rows stay due as they are.
+    """
+    engine.waits.obey(link.system)
     note = None if progress is None else lambda written: progress(link.name, 0, written)
     async with engine.turn("push", link):
         return await Delivery(link, engine.store, engine.begin, pulled, lambda: engine.stopping).run(note)
@@ -113,6 +117,7 @@ async def sync(
         result.cycles += 1
         done = await _one_cycle(engine, chosen, result, progress)
         waits = await engine.store.transact(lambda tx: _open_work(tx, engine, result.failed))
+        waits = _sooner(waits, _throttled(engine, result.failed))
         if waits is None and not done:
             break
         idle = 0 if done else idle + 1
@@ -187,6 +192,17 @@ def _open_work(tx: Tx, engine: Engine, failed: dict[str, str]) -> float | None:
     return soonest
 
 
+def _throttled(engine: Engine, failed: dict[str, str]) -> float | None:
+    """Seconds until a system that asked to be left alone can be called again; None: none asked."""
+    systems = {link.system for link in engine.links.values() if link.name in failed}
+    systems |= {system for system, _entity in engine.detached}
+    return min((left for system in systems if (left := engine.waits.left_s(system))), default=None)
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else min(one, other)
+
+
 def _needs_a_person(tx: Tx, terms: Terms, result: SyncResult) -> None:
     result.conflicts = sum(n for (_kind, state), n in tx.records.report_counts().items() if state == "open")
     result.quarantined = sum(quarantine.waiting(tx, terms).values())
@@ -194,7 +210,7 @@ def _needs_a_person(tx: Tx, terms: Terms, result: SyncResult) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
-    return isinstance(error, Transient) and not isinstance(error, Unreachable)
+    return isinstance(error, Transient) and not isinstance(error, Unreachable | Throttled)
 
 
 __all__ = ["Store", "SyncResult", "pull_link", "push_link", "sync"]

@@ -30,6 +30,7 @@ from .clock import Clock
 from .config.compile import compile_rules, mapped_fields, objects_of
 from .config.load import Config
 from .link import Link
+from .throttle import Obedient, Waits
 
 STATE_FILE = "state.db"
 RESCAN_BATCH = 1_000
@@ -44,6 +45,7 @@ class Engine:
         self.clock = clock
         self.rules: dict[str, EntityRule] = {}
         self.adapters: dict[str, Adapter] = {}
+        self.waits = Waits(clock.now)
         self.links: dict[tuple[str, str], Link] = {}
         """Attached links by system and entity, in the order of the config."""
         self.detached: dict[tuple[str, str], AdapterError] = {}
@@ -116,7 +118,7 @@ class Engine:
         for name, system in self.config.systems.items():
             kind = self._kinds[name] = system.adapter
             context = Context(name, system.base, self.begin, objects_of(self.config, name))
-            self.adapters[name] = kind.open(context, system.options)
+            self.adapters[name] = Obedient(name, kind.open(context, system.options), self.waits)
 
     async def attach(self) -> None:
         """Look at the systems of all detached links, and bring their clusters up to date with their rules."""

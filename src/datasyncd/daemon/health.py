@@ -27,6 +27,8 @@ SLACK_S, LONG_SLACK_S = 30.0, 300.0
 """Granted beyond that: a short interval is not missed by a busy minute."""
 LAG_S, LONG_LAG_S = 60.0, 900.0
 """Age of the oldest change that a system was not told of yet."""
+WAIT_S = 60.0
+"""What a system may ask us to wait before somebody should know."""
 RATE, HIGH_RATE = 0.1, 0.5
 """Share of failed runs."""
 MANY_TRIES = 5
@@ -60,6 +62,8 @@ class LinkFacts(msgspec.Struct, kw_only=True):
     """Microseconds since 1970, where a run is planned."""
     tries: int = 0
     """The highest number of tries of an outbox row."""
+    waits_s: float = 0.0
+    """For how long its system asked to be left alone, from now on."""
 
     @property
     def name(self) -> str:
@@ -108,6 +112,7 @@ class LinkStatus(msgspec.Struct, kw_only=True):
     failure_rate: float
     last_error: str
     next_run: str | None
+    waits_s: float
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -158,6 +163,7 @@ def _shown(link: LinkFacts) -> LinkStatus:
         failure_rate=link.failure_rate,
         last_error=link.last_error,
         next_run=timestamp_or_none(link.next_run),
+        waits_s=round(link.waits_s, 3),
     )
 
 
@@ -166,6 +172,9 @@ def _of_link(link: LinkFacts, facts: Facts) -> Iterator[Problem]:
         yield _problem("warning", "paused", link, "it is paused; changes wait", "let it go on")
     else:
         yield from _of_runs(link, facts)
+    if link.waits_s > WAIT_S:
+        text = f"the system asked to be left alone for {span(link.waits_s)} more; nothing is read or written there"
+        yield _problem("warning", "throttled", link, text, "it goes on by itself; if that is often, pull it less often")
     if link.lag_s > LAG_S and link.state != "paused":
         severity: Severity = "critical" if link.lag_s > LONG_LAG_S else "warning"
         text = f"the oldest of {link.pending} changes waits for {span(link.lag_s)}"

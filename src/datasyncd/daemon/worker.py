@@ -18,6 +18,7 @@ from datasyncd.adapters.errors import AdapterError, NotFound, Throttled, Unautho
 from .cycle import pull_link, push_link
 from .engine import Engine
 from .link import Counts, Link
+from .throttle import SHORTEST_S
 
 log = structlog.get_logger()
 
@@ -182,14 +183,15 @@ class Worker:
         self.running = True
         try:
             await once()  # type: ignore[misc]
+        except Throttled:
+            # No failure: the system answers, and says when it can be asked again.
+            return max(self.engine.waits.left_s(self.key[0]), SHORTEST_S)
         except AdapterError as error:
             self.failed(way, error)
             if isinstance(error, NotFound):
                 # What the map names is not there, or not what it was: the pull looks at the system anew.
                 self.engine.detach(self.key, error)
                 self.due.set()
-            if isinstance(error, Throttled):
-                return error.after_s
             if isinstance(error, Unauthorised):
                 return UNAUTHORISED_RETRY_S
             return RETRY_S[min(way.failures, len(RETRY_S)) - 1]

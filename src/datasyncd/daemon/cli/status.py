@@ -112,7 +112,7 @@ def _show(found: dict[str, Any]) -> None:
             [
                 (
                     f"{link['system']}.{link['entity']}",
-                    link["state"],
+                    link["state"] if not link["waits_s"] else f"{link['state']} {span(link['waits_s'])}",
                     ago(link["last_success"]),
                     span(link["lag_s"]),
                     link["pending"],
