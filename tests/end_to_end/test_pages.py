@@ -21,6 +21,7 @@ from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
 from datasyncd.daemon.config.load import load
+from datasyncd.daemon.demo import tour
 from datasyncd.daemon.review import conflicts, explain, guards, history, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
 from tests.end_to_end.pages import lasting, run, steps
@@ -148,6 +149,7 @@ def test_the_reference_of_json_names_every_key() -> None:
         catalogue.Promise, history.History, history.Change, history.FieldChange, history.Past, history.PastField,
         dictionary.Dictionary, dictionary.DescribedEntity, dictionary.Described, dictionary.DescribedFunction,
         dictionary.Place, dictionary.Use,
+        tour.Tour, tour.Story, tour.Step, tour.Seen,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "adapters": ("adapters", "adapters", "The kinds of system that a config can name."),
     "schema": ("schema", "schema", "The grammar of the config file, as a JSON Schema for editors."),
     "simulate": ("simulate", "simulate", "Random histories of people, faults and crashes, to test what is promised."),
+    "demo": ("demo", "demo", "A tour: three stories on six small systems in a temporary folder."),
     "version": ("status", "version", "The version."),
 }
 """Sub-command -> module of this folder, name in it, short help."""
