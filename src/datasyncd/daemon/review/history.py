@@ -82,11 +82,12 @@ class PastField(msgspec.Struct, kw_only=True):
     decided: bool
     """False: the values differed and a person was to choose; `value` is then null."""
     origin: str | None
-    """The system that it was edited in; `person` for a choice made here; null for a set, and for nothing."""
+    """The system that it was edited in; `person` for a choice made here; null for what is made of all edits (a set, a
+    counter), and for nothing."""
     edited_at: str | None
     seen_at: str | None
     exact: bool
-    """False: what the authors of a set had seen is inferred, or the journal does not tell everything."""
+    """False: what the authors of a set or a counter had seen is inferred, or the journal does not tell everything."""
 
 
 class Past(msgspec.Struct, kw_only=True):
@@ -210,7 +211,7 @@ class _Story:
     def _field(self, number: FieldNumber, at: int, edits: Mapping[tuple[FieldNumber, Dot], Edit]) -> PastField:
         rule, past = self.entity.fields[number], self._past[number]
         standing = next((standing for standing in reversed(past) if standing.at <= at), None)
-        exact = self._replay.agrees(rule) and (rule.type != "set" or standing is None or standing is past[-1])
+        exact = self._replay.agrees(rule) and (not rule.merged or standing is None or standing is past[-1])
         if standing is None:
             return PastField(
                 value=shown(rule, None), decided=True, origin=None, edited_at=None, seen_at=None, exact=exact

@@ -3,8 +3,8 @@
 An edit that made concurrent values is named by the conflict report of its moment; every other one had seen all that
 there was, so that it alone counts from then on. Values are resolved by the rules that the config has now.
 
-A journal does not say what an author had seen of a set. Whoever edits a record is taken to have seen what was last
-read or written there.
+A journal does not say what an author had seen of a set or of a counter. Whoever edits a record is taken to have seen
+what was last read or written there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from datasyncd.reconcile.cluster import Cluster, ClusterBody
+from datasyncd.reconcile.counter import step, total
 from datasyncd.reconcile.effects import Candidate, ReportKind, ReportState
 from datasyncd.reconcile.policies import Choice, resolve
 from datasyncd.reconcile.register import Hold, Reg, Sib
@@ -37,7 +38,7 @@ class Standing(msgspec.Struct, frozen=True):
     decided: bool
     """False: the values differed and a person was to choose."""
     winner: Dot | None
-    """The edit that counts; None for a set, and where nobody has won."""
+    """The edit that counts; None for a set or a counter, and where nobody has won."""
     report: bytes | None
     """Digest of the conflict that the edit made."""
 
@@ -56,7 +57,12 @@ class Replay:
 
     def field(self, rule: FieldRule) -> list[Standing]:
         """Oldest first; empty where no system ever had a value."""
-        return self._set(rule) if rule.policy is Policy.UNION else self._scalar(rule)
+        match rule.policy:
+            case Policy.UNION:
+                return self._set(rule)
+            case Policy.COUNTER:
+                return self._counter(rule)
+        return self._scalar(rule)
 
     def agrees(self, rule: FieldRule) -> bool:
         """The replay ends with what counts now: nothing happened to the field that the journal does not tell."""
@@ -146,4 +152,23 @@ class Replay:
                 holds[record] = now
                 seen.setdefault(record, set()).add(len(edits) - 1)
                 out.append(Standing(row.at, row.id, sorted(alive) or None, True, None, None))
+        return out
+
+    def _counter(self, rule: FieldRule) -> list[Standing]:
+        out: list[Standing] = []
+        steps: list[Sib] = []
+        held: dict[int, Value] = {}
+        """By record its value as last read or written."""
+        for row in self._journal:
+            if row.kind in _WRITES and [rule.number] in row.fields:
+                held[row.binding_id] = total(Reg(steps, {}))
+            for edit in edits_of([row]):
+                if edit.field != rule.number or edit.dot is None:
+                    continue
+                if row.kind == "choice":
+                    steps = [Sib(0, 1, edit.value)]
+                else:
+                    steps.append(Sib(0, 1, step(held.get(edit.binding), edit.value)))
+                    held[edit.binding] = edit.value
+                out.append(Standing(row.at, row.id, total(Reg(steps, {})), True, None, None))
         return out
