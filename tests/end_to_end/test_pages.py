@@ -22,6 +22,8 @@ from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
 from datasyncd.daemon.config.load import load
 from datasyncd.daemon.demo import tour
+from datasyncd.daemon.plan import document, item
+from datasyncd.daemon.plan import result as plan
 from datasyncd.daemon.review import conflicts, explain, guards, history, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
 from tests.end_to_end.pages import lasting, run, steps
@@ -148,8 +150,8 @@ def test_the_reference_of_json_names_every_key() -> None:
         guards.Approved, quarantine.Cause, quarantine.Kept, quarantine.Done, catalogue.Sheet, catalogue.Option,
         catalogue.Promise, history.History, history.Change, history.FieldChange, history.Past, history.PastField,
         dictionary.Dictionary, dictionary.DescribedEntity, dictionary.Described, dictionary.DescribedFunction,
-        dictionary.Place, dictionary.Use,
-        tour.Tour, tour.Story, tour.Step, tour.Seen,
+        dictionary.Place, dictionary.Use, tour.Tour, tour.Story, tour.Step, tour.Seen, plan.PlanResult, plan.Counted,
+        plan.Example, plan.Change, item.Item, item.Field, document.Head, document.End,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

@@ -94,7 +94,8 @@ async def push_link(engine: Engine, link: Link, *, pulled: bool, progress: Progr
     engine.waits.obey(link.system)
     note = None if progress is None else lambda written: progress(link.name, 0, written)
     async with engine.turn("push", link):
-        return await Delivery(link, engine.store, engine.begin, pulled, lambda: engine.stopping).run(note)
+        delivery = Delivery(link, engine.store, engine.begin, pulled, lambda: engine.stopping, engine.oversight)
+        return await delivery.run(note)
 
 
 async def sync(

@@ -30,6 +30,7 @@ from .clock import Clock
 from .config.compile import compile_rules, mapped_fields, objects_of
 from .config.load import Config
 from .link import Link
+from .oversight import Oversight
 from .throttle import Obedient, Waits
 
 STATE_FILE = "state.db"
@@ -51,6 +52,9 @@ class Engine:
         self.detached: dict[tuple[str, str], AdapterError] = {}
         self.stopping = False
         """What is under way ends with its page or batch, and nothing new begins."""
+        self.oversight: Oversight | None = None
+        """Who looks at each write of this run."""
+        self._wrap: Callable[[str, Adapter], Adapter] = lambda _system, adapter: adapter
         self._turns: dict[tuple[str, str], anyio.Lock] = {}
         self._kinds: dict[str, AdapterKind] = {}
         self._numbers: dict[tuple[str, str], FieldNumber] = {}
@@ -64,11 +68,42 @@ class Engine:
 
         Raises `StateLocked`, `StateNewer`, `DamagedState`.
         """
-        tune_memory()
         clock = Clock()
         store = await SqliteStore.open(config.home.state_dir / STATE_FILE, clock.now)
+        async with cls.over(store, config, clock, command, attach=attach) as engine:
+            yield engine
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open_copy(
+        cls, config: Config, command: str, wrap: Callable[[str, Adapter], Adapter]
+    ) -> AsyncIterator[Engine]:
+        """The same over a copy of the state, with every system behind what `wrap` makes of its name and adapter.
+
+        Raises `StateNewer`, `DamagedState`.
+        """
+        clock = Clock()
+        store = await SqliteStore.open_copy(config.home.state_dir / STATE_FILE, clock.now)
+        async with cls.over(store, config, clock, command, wrap=wrap) as engine:
+            yield engine
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def over(
+        cls,
+        store: SqliteStore,
+        config: Config,
+        clock: Clock,
+        command: str,
+        *,
+        attach: bool = True,
+        wrap: Callable[[str, Adapter], Adapter] = lambda _system, adapter: adapter,
+    ) -> AsyncIterator[Engine]:
+        """Work over a store that is open, and close it at the end."""
+        tune_memory()
         clock.start_after(store.clock)
         engine = cls(config, store, clock)
+        engine._wrap = wrap
         try:
             await engine.start(command)
             if attach:
@@ -118,7 +153,7 @@ class Engine:
         for name, system in self.config.systems.items():
             kind = self._kinds[name] = system.adapter
             context = Context(name, system.base, self.begin, objects_of(self.config, name))
-            self.adapters[name] = Obedient(name, kind.open(context, system.options), self.waits)
+            self.adapters[name] = self._wrap(name, Obedient(name, kind.open(context, system.options), self.waits))
 
     async def attach(self) -> None:
         """Look at the systems of all detached links, and bring their clusters up to date with their rules."""
@@ -184,7 +219,9 @@ def tune_memory() -> None:
 
 
 def recover(tx: Tx) -> None:
-    """What a crash left `open` is of unknown outcome: its records are read before anything else happens."""
+    """What a crash left `open` is of unknown outcome: its records are read before anything else happens. What the
+    run before left out is due again."""
+    tx.outbox.take_back(tx.at)
     clusters = tx.clusters.load(tx.clusters.with_open_attempts())
     for cluster in clusters.values():
         for attempt in cluster.attempts:

@@ -33,13 +33,14 @@ from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.identity import MatchKey, keys_of_values, same
 from datasyncd.reconcile.rules import FieldNumber, WriteClass
 from datasyncd.state.clusters import Head
-from datasyncd.state.outbox import HELD
+from datasyncd.state.outbox import HELD, LEFT_OUT
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
 from .gate import Gate
 from .intake import take_answers
 from .link import Counts, Link
+from .oversight import Oversight, Sending
 
 SECOND = 1_000_000
 SEARCHED_ONE_BY_ONE = 1_000
@@ -48,14 +49,6 @@ LARGEST_BATCH = 10_000
 """Writes of one push to a file, which is rewritten each time: as many as memory should hold at once."""
 BACK_OFF = (SECOND, 2 * SECOND, 5 * SECOND, 15 * SECOND, 60 * SECOND, 300 * SECOND)
 WAIT = SECOND // 20
-
-
-class Sending(msgspec.Struct):
-    """One write with its plan and its note."""
-
-    plan: Plan
-    attempt: Attempt
-    write: Write
 
 
 class Batch(msgspec.Struct):
@@ -78,6 +71,7 @@ class Delivery:
         begin: Callable[[], Moment],
         pulled_in_cycle: bool,
         stopping: Callable[[], bool] = lambda: False,
+        oversight: Oversight | None = None,
     ) -> None:
         self.link = link
         self.store = store
@@ -87,6 +81,7 @@ class Delivery:
         self._pulled = pulled_in_cycle
         self._gate = Gate(link, self.fp)
         self._stopping = stopping
+        self._oversight = oversight
 
     async def run(self, progress: Callable[[int], None] | None = None) -> Counts:
         """Deliver until nothing is due. Raises the adapter's errors of a whole call.
@@ -112,11 +107,14 @@ class Delivery:
 
     # Planning
 
-    def _withheld(self, tx: Tx, planned: Plan) -> bool:
-        """Take out what a guard holds; True: nothing is left to send now."""
+    def _withheld(self, tx: Tx, planned: Plan, *, fresh: bool = False) -> int | None:
+        """Take out what a guard holds, and what this run is not to send. If nothing is left: when the row is due."""
         count = self._gate.withhold(tx, planned)
         self.counts.held += count
-        return bool(count) and (planned.is_empty or planned.op != "update")
+        left_out = self._oversight is not None and self._oversight.leaves_out(self.link, planned, fresh=fresh)
+        if count and (planned.is_empty or planned.op != "update"):
+            return HELD
+        return LEFT_OUT if left_out else None
 
     def _plan(self, tx: Tx, limit: int) -> Batch:
         """Claim what is due and note what can be sent at once."""
@@ -126,15 +124,14 @@ class Delivery:
         ready: list[Plan] = []
         effects = tx.effects("push")
         stale: list[Cluster] = []
-        held: list[int] = []
         for cluster in clusters.values():
             planned = self._plan_one(cluster)
             if planned is None:
                 stale.append(cluster)
             elif planned.step is Step.WAIT:
                 tx.outbox.postpone(link.system, [cluster.id], self._wait_until(planned, tx.at))
-            elif self._withheld(tx, planned):
-                held.append(cluster.id)
+            elif (due_at := self._withheld(tx, planned)) is not None:
+                tx.outbox.postpone(link.system, [cluster.id], due_at)
             elif planned.step is Step.SEND:
                 ready.append(planned)
             elif planned.step is Step.SEARCH:
@@ -142,7 +139,6 @@ class Delivery:
             else:
                 assert planned.binding is not None
                 batch.reads.append(planned.binding.ext_id)
-        tx.outbox.postpone(link.system, held, HELD)
         self._drop(tx, stale, effects)
         batch.sends = self._note(tx, ready, effects)
         tx.records.write(effects, tx.run)
@@ -167,7 +163,11 @@ class Delivery:
             # many creates the pull of this cycle serves, since each one of its records has a cluster.
             listed = link.complete_began == link.last_began and link.complete_began.seq >= cluster.revision
             searched = self._pulled and (listed or (self._gate.creates > SEARCHED_ONE_BY_ONE and bool(link.rule.pulls)))
-        return plan(cluster, link.entity, link.rule, self.fp, fresh=fresh, searched=searched)
+        planned = plan(cluster, link.entity, link.rule, self.fp, fresh=fresh, searched=searched)
+        looks_first = self._oversight is not None and self._oversight.looks_first
+        if looks_first and not fresh and planned is not None and planned.step is Step.SEND and planned.binding:
+            planned.step = Step.READ
+        return planned
 
     def _drop(self, tx: Tx, clusters: Sequence[Cluster], effects: Effects) -> None:
         """Rows that are owed nothing any more."""
@@ -281,6 +281,8 @@ class Delivery:
             taken = take_answers(tx, link, self.fp, began, answers, generations, "push")
             if taken.missing:
                 link.wants_full = True
+            if self._oversight is not None:
+                self._oversight.looked(answers)
             heads = tx.clusters.heads(link.system, link.object, batch.reads)
             good = {a.key for a in answers if isinstance(a, Record)} - taken.thrown
             again = [head.cluster_id for key, head in heads.items() if key not in good]
@@ -300,8 +302,8 @@ class Delivery:
                 stale.append(cluster)
             elif planned.step is not Step.SEND:
                 waiting.append(cluster.id)
-            elif self._withheld(tx, planned):
-                tx.outbox.postpone(self.link.system, [cluster.id], HELD)
+            elif (due_at := self._withheld(tx, planned, fresh=fresh)) is not None:
+                tx.outbox.postpone(self.link.system, [cluster.id], due_at)
             else:
                 ready.append(planned)
         tx.outbox.postpone(self.link.system, waiting, tx.at + WAIT)
@@ -422,7 +424,8 @@ class Delivery:
         counted: dict[WriteClass, int] = {}
         dirty: list[str] = []
         wait: list[int] = []
-        for sending, outcome in zip(sends, self._none_twice(tx, sends, outcomes), strict=True):
+        outcomes = self._none_twice(tx, sends, outcomes)
+        for sending, outcome in zip(sends, outcomes, strict=True):
             cluster = clusters[sending.plan.cluster.id]
             self._settle_one(tx, cluster, sending, outcome, effects, dirty, wait)
             if isinstance(outcome, Written):
@@ -436,6 +439,8 @@ class Delivery:
         if dirty:
             tx.readings.hint(link.system, link.object, dirty, tx.stamp, tx.at)
         tx.outbox.postpone(link.system, wait, tx.at + WAIT)
+        if self._oversight is not None:
+            self._oversight.answered(tx, link, sends, outcomes)
 
     def _none_twice(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> list[Outcome]:
         """A create that answers with a record which is bound already has made none: the system found that one."""

@@ -29,8 +29,7 @@ def lock(path: Path) -> Iterator[None]:
     On crash: the lock is the operating system's and goes with the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.with_name(path.name + ".lock")
-    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,6 +40,11 @@ def lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_file(path: Path) -> Path:
+    """The file whose lock stands for the state's."""
+    return path.with_name(path.name + ".lock")
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 HELD = (1 << 62) - 1
 """`due_at` of a row that waits for an approval."""
+LEFT_OUT = HELD + 1
+"""`due_at` of a row that the run which is under way does not send; the next one does."""
 
 
 class Outbox:
@@ -61,6 +63,10 @@ class Outbox:
             " AND due_at > ?",
             (now, system, entity, HELD, now),
         )
+
+    def take_back(self, now: int) -> int:
+        """Make rows that a run left out due; returns how many."""
+        return self._db.execute("UPDATE outbox SET due_at = ? WHERE due_at = ?", (now, LEFT_OUT)).rowcount
 
     def next_due(self, system: str, entity: str) -> int | None:
         """When the next row is due; None: nothing but what is held."""

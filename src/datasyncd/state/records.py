@@ -205,6 +205,15 @@ class Records:
         )
         return [_journal(row) for row in rows]
 
+    def happened(self, kind: str, run: int) -> dict[tuple[str, str], int]:
+        """How many journal lines of a kind a run has made, by system and entity."""
+        rows = self._db.execute(
+            "SELECT j.system, c.entity, count(*) FROM journal j JOIN cluster c ON c.id = j.cluster_id"
+            " WHERE j.kind = ? AND j.run = ? GROUP BY j.system, c.entity",
+            (kind, run),
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
+
     def log(self, entries: Iterable[Entry], at: int, run: int) -> None:
         """Journal lines outside a reconciling step."""
         self.write(Effects(at, "", list(entries)), run)

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import aiosqlite
+import anyio
 
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.fingerprint import Fingerprinter
 
+from .copy import copy_of
 from .database import StateLocked, connect, lock
 from .transaction import Tx
 
@@ -120,8 +122,24 @@ class SqliteStore:
         """Open or create the state. Raises `StateLocked`, `StateNewer`, `DamagedState`."""
         held = contextlib.ExitStack()
         held.enter_context(lock(path))
+        return await cls._open(lambda: connect(path), now, held)
+
+    @classmethod
+    async def open_copy(cls, path: Path, now: Callable[[], int]) -> SqliteStore:
+        """A copy that goes when it is closed; the state is only read, and need not exist.
+
+        Raises `StateNewer`, `DamagedState`.
+        """
+        return await cls._open(lambda: copy_of(path), now, contextlib.ExitStack())
+
+    @classmethod
+    async def _open(
+        cls, connector: Callable[[], sqlite3.Connection], now: Callable[[], int], held: contextlib.ExitStack
+    ) -> SqliteStore:
         try:
-            writer = _Writer(lambda: connect(path), iter_chunk_size=64)
+            # Opened elsewhere: a connector that fails would leave the writer's thread to a loop that may be closed.
+            db = await anyio.to_thread.run_sync(connector)
+            writer = _Writer(lambda: db, iter_chunk_size=64)
             await writer
             steps = await writer.run(lambda db: Journaled(db, now))
         except BaseException:

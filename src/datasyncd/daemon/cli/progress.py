@@ -10,8 +10,8 @@ from ..cycle import Progress
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Progress | None]:
-    """A callback that shows what was read and written by link; None where nobody looks."""
+def progress(word: str = "written") -> Iterator[Progress | None]:
+    """A callback that shows what was read and written (or what else `word` says) by link; None where nobody looks."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -20,7 +20,7 @@ def progress() -> Iterator[Progress | None]:
     from rich.progress import TaskID, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), TextColumn("{task.fields[read]} read"),
-               TextColumn("{task.fields[written]} written"), TimeElapsedColumn())  # fmt: skip
+               TextColumn(f"{{task.fields[written]}} {word}"), TimeElapsedColumn())  # fmt: skip
     counts: dict[str, tuple[TaskID, int, int]] = {}
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
 

@@ -96,6 +96,12 @@ def explain(tx: Tx, terms: Terms, entity: str, key: str, field: str | None = Non
     )
 
 
+def reasons(tx: Tx, terms: Terms, cluster: Cluster, rules: Sequence[FieldRule]) -> dict[str, str]:
+    """For some fields of a cluster by name: the sentence that says why they have their values."""
+    story = _Story(tx, terms, cluster, terms.rules[cluster.entity])
+    return {rule.name: story.field(rule).because for rule in rules}
+
+
 class _Story:
     """A cluster with its journal and its reports."""
 
