@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import sqlite3
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
+import jsonschema
 import msgspec
 import pytest
 
+from datasyncd.adapters import registry
 from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
@@ -21,12 +27,13 @@ from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
 from datasyncd.daemon.config.load import load
+from datasyncd.daemon.config.schema import schema
 from datasyncd.daemon.demo import tour
 from datasyncd.daemon.plan import document, item
 from datasyncd.daemon.plan import result as plan
 from datasyncd.daemon.review import conflicts, explain, guards, history, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
-from tests.end_to_end.pages import lasting, run, steps
+from tests.end_to_end.pages import Step, lasting, run, steps
 
 DOCS = ROOT / "docs"
 PATH = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -35,12 +42,40 @@ PATH = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 LISTS = {"resolve": "conflicts"}
 """The command that lists what another one takes the ID of, where that is not itself."""
 
+ALONE = ("docs/tutorial/first-sync.md",)
+"""Pages that make all they need, in an empty folder."""
+BESIDE_THE_EXAMPLE = (
+    "README.md",
+    "docs/how-to/review-conflicts.md",
+    "docs/how-to/handle-a-held-mass-change.md",
+    "docs/how-to/quarantine.md",
+    "docs/reference/commands.md",
+)
+"""Pages whose commands are typed while the example runs."""
+CONFIG_PAGE = "docs/how-to/write-a-config.md"
+
+NOT_RUN = {
+    ("README.md", "make run"): "what it prints is compared in test_example.py",
+    ("README.md", "make test"): "it is what runs this",
+    ("README.md", "python3 -m venv .venv"): "test_package.py installs what it builds, without a network",
+    ("docs/tutorial/first-sync.md", 'PATH="$PWD/.venv/bin:$PATH"; export PATH'): "the tests have it",
+    ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
+    ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
+    ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
+}
+"""Blocks of commands that no test types: page and how the block begins, and why."""
+
+
+def not_run(page: str, step: Step) -> list[tuple[str, str]]:
+    """What says that a block is not run."""
+    return [(other, begin) for other, begin in NOT_RUN if other == page and step.commands.startswith(begin)]
+
 
 def follow(page: str, folder: Path) -> None:
     """Type the commands of a page, in order, and compare what they show with what the page shows."""
     for step in steps(ROOT / page):
         place = f"{page}, line {step.line}"
-        if step.commands.startswith("make ") or "# not run" in step.commands:
+        if not_run(page, step):
             continue
         if taken := re.search(r"datasyncd (\w+) .*\bID\b", step.commands):
             _code, listed = run(f"datasyncd {LISTS.get(taken[1], taken[1])} --json", folder, PATH)
@@ -51,35 +86,82 @@ def follow(page: str, folder: Path) -> None:
             assert sorted(lasting(shown)) == sorted(lasting(step.shows)), place
 
 
-def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
-    follow("docs/tutorial/first-sync.md", tmp_path)
+@pytest.mark.parametrize("page", ALONE)
+def test_a_page_can_be_followed_in_an_empty_folder(page: str, tmp_path: Path) -> None:
+    follow(page, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "docs/how-to/review-conflicts.md",
-        "docs/how-to/handle-a-held-mass-change.md",
-        "docs/how-to/quarantine.md",
-    ],
-)
+@pytest.mark.parametrize("page", BESIDE_THE_EXAMPLE)
 def test_a_page_about_the_example_can_be_followed(page: str, tmp_path: Path) -> None:
     with Example(tmp_path).running():
         follow(page, tmp_path)
 
 
-def test_the_config_that_the_how_to_writes_is_valid(tmp_path: Path) -> None:
-    text = (DOCS / "how-to/write-a-config.md").read_text(encoding="utf-8")
+def test_the_config_that_the_how_to_writes_is_valid_and_syncs(tmp_path: Path) -> None:
+    """The page is about systems of the reader's own: the test has two that fit its map."""
+    text = (ROOT / CONFIG_PAGE).read_text(encoding="utf-8").replace("/srv/", f"{tmp_path}/")
     config = tmp_path / "config.toml"
-    config.write_text("\n".join(re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)), encoding="utf-8")
+    config.write_text("\n".join(blocks(text, "toml")), encoding="utf-8")
+    (tmp_path / "crm").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "crm/crm.db")) as crm, crm:
+        crm.execute("CREATE TABLE contacts (id INTEGER PRIMARY KEY, email, mobile, state, lang, sms_ok, updated_at)")
+        crm.execute("INSERT INTO contacts VALUES (1, 'ada@example.com', NULL, 'active', 'en', 1, '2026-01-31')")
+    (tmp_path / "mail-export").mkdir()
+    (tmp_path / "mail-export/contacts.csv").write_text("Id,Email,Mobile,Language,SMS\n1,ada@example.com,,,Y\n")
+
+    follow(CONFIG_PAGE, tmp_path)
 
     assert list(load(config).links) == ["crm", "mail"]
 
 
-@pytest.mark.parametrize(
-    "page", sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *DOCS.rglob("*.md")))
+def blocks(text: str, kind: str) -> list[str]:
+    """The fenced blocks of a kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", ROOT / "systemd/README.md", *DOCS.rglob("*.md"), *(ROOT / "src").rglob("*.md"))
 )
+
+
+def test_every_command_in_the_documentation_is_run_or_named_with_a_reason() -> None:
+    followed = {*ALONE, *BESIDE_THE_EXAMPLE, CONFIG_PAGE}
+    found = [(page, step) for page in PAGES for step in steps(ROOT / page)]
+
+    nobody = [f"{page}, line {step.line}" for page, step in found if page not in followed and not not_run(page, step)]
+    assert nobody == []
+    assert set(NOT_RUN) - {key for each in found for key in not_run(*each)} == set(), "what stands there is in a page"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_says_what_it_is(page: str) -> None:
+    """One that is not marked as commands would be run by nobody."""
+    kinds = re.findall(r"^```(.*)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)[::2]
+
+    assert set(kinds) <= {"sh", "text", "toml", "ini", "json", "sql", "python", "markdown"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_piece_of_a_config_has_keys_that_a_config_can_have(page: str) -> None:
+    known = jsonschema.Draft7Validator(in_pieces(schema(registry.names(), registry.find)))
+    wrong = []
+    for block in blocks((ROOT / page).read_text(encoding="utf-8"), "toml"):
+        for error in known.iter_errors(tomllib.loads(block)):
+            wrong.append(f"{'.'.join(map(str, error.absolute_path))}: {error.message[:200]}")
+
+    assert wrong == []
+
+
+def in_pieces(known: Any) -> Any:
+    """A schema that asks for nothing to be there: what it lists must be right, and may be a part."""
+    if isinstance(known, dict):
+        asks = {key for key in ("required", "not") if not isinstance(known.get(key), dict) or "type" not in known[key]}
+        return {key: known[key] if key == "if" else in_pieces(known[key]) for key in known if key not in asks}
+    return [in_pieces(each) for each in known] if isinstance(known, list) else known
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)

@@ -111,7 +111,7 @@ def test_a_story_that_does_not_show_what_it_should_says_what_it_shows_instead(
     assert code == 1
     assert "should be " in shown
     assert f"story {number} did not show what it should" in shown
-    assert "all as they should be" not in shown
+    assert "all as it should be" not in shown
 
 
 def test_a_sync_that_fails_ends_its_story_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

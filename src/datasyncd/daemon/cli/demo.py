@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .asking import common
-from .screen import show_json, table
+from .screen import count, show_json, table
 from .stopped import UNAVAILABLE, USAGE, stop
 
 if TYPE_CHECKING:
@@ -137,6 +137,6 @@ def _show_end(done: Tour) -> None:
     for story in lost:
         click.echo(f"story {story.number} did not show what it should: {story.title}")
     if not lost:
-        click.echo(f"{len(done.stories)} stories, all as they should be, in {done.seconds:.1f} s")
+        click.echo(f"{count(len(done.stories), 'story', 'stories')}, all as it should be, in {done.seconds:.1f} s")
     if done.folder:
         click.echo(f"kept in {done.folder}: begin with config.toml there, and `datasyncd explain contact KEY`")
