@@ -242,3 +242,63 @@ def test_deletes_that_come_slowly_do_not_slip_under_a_guard() -> None:
 
     assert [person.state() for person in people[:6]].count("dead") in (2, 3)
     assert [held.write_class for held in world.guards()] == ["delete"]
+
+
+def test_one_approval_of_what_a_source_lost_passes_the_limits_of_all_systems() -> None:
+    """8.2: a person looks at the set once."""
+    strict = {WriteClass.DELETE: 0.1}
+    world = World(
+        system("crm", guards=strict, at_least=3),
+        system("mail", guards=strict, at_least=3),
+        system("shop", guards=strict, at_least=3),
+    )
+    people = [world.linked(email=f"{n}@example.org", name="Ann") for n in range(20)]
+    for person in people[:8]:
+        person.deletes("crm")
+    world.syncs()
+    [held] = world.guards()
+    assert (held.link, held.count) == ("crm.contact", 8)
+
+    world.approves(held)
+    world.syncs()
+    assert [person.state() for person in people[:9]] == ["dead"] * 8 + ["live"]
+    assert world.guards() == []
+
+
+def blanked(number: int) -> tuple[World, list[Contact]]:
+    """Somebody clears the name of many people in crm, whose own limit that passes; mail would take it."""
+    world = World(system("crm", guards={WriteClass.CLEAR: 0.2}, at_least=3), "mail", "shop")
+    people = [world.linked(email=f"{n}@example.org", name="Ann", city="Rome") for n in range(20)]
+    for person in people[:number]:
+        person.edits("crm", name="", city="Bonn")
+    world.syncs()
+    return world, people
+
+
+def test_what_a_source_blanked_in_masses_is_written_nowhere() -> None:
+    """F104: the limit of the system where it was cleared counts, whatever the others allow."""
+    world, people = blanked(8)
+
+    assert {person.shows("name")["mail"] for person in people} == {"Ann"}
+    assert {person.shows("name")["shop"] for person in people} == {"Ann"}
+    assert {person.shows("city")["mail"] for person in people[:8]} == {"Bonn"}
+    assert [(held.link, held.write_class, held.count, held.of) for held in world.guards()] == [
+        ("crm.contact", "clear", 8, 20)
+    ]
+
+
+def test_one_approval_of_what_a_source_blanked_lets_it_go_everywhere() -> None:
+    world, people = blanked(8)
+    [held] = world.guards()
+    world.approves(held)
+    world.syncs()
+
+    assert {person.shows("name")["mail"] for person in people[:8]} == {""}
+    assert {person.shows("name")["shop"] for person in people[:8]} == {""}
+    assert world.guards() == []
+
+
+def test_few_blanks_in_a_source_are_no_mass() -> None:
+    world, people = blanked(4)
+    assert {person.shows("name")["mail"] for person in people[:4]} == {""}
+    assert world.guards() == []

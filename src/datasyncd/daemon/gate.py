@@ -23,6 +23,8 @@ class Gate:
         self._own: frozenset[WriteClass] = frozenset()
         """Of these, the classes that this link's own limits hold."""
         self._bound = 0
+        self._blanked: tuple[str, int] | None = None
+        """The system in which so many fields were cleared that no clear goes anywhere, and how many are bound there."""
 
     def judge(self, tx: Tx) -> bool:
         """Which classes wait for a person, by all that is waiting now. False: nothing waits."""
@@ -35,6 +37,17 @@ class Gate:
             return False
         pending = {c: sum(n for bits, n in waiting.items() if bits & c) for c in WriteClass}
         self.creates = pending[WriteClass.CREATE]
+        own = self._judge_own(tx, pending)
+        self._blanked = self._judge_sources(tx) if pending[WriteClass.CLEAR] else None
+        source = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
+        if self._blanked is not None:
+            source.add(WriteClass.CLEAR)
+        self._own, self._held = frozenset(own - source), frozenset(own | source)
+        return True
+
+    def _judge_own(self, tx: Tx, pending: dict[WriteClass, int]) -> set[WriteClass]:
+        """Classes of which too much would be written here."""
+        link, rule = self.link, self.link.rule
         sent = tx.guards.counted(link.system, rule.entity, False, tx.at)
         bound = -1
         held = set()
@@ -50,14 +63,27 @@ class Gate:
             elif guard is not None:
                 tx.guards.set_state(guard, "over")
                 tx.outbox.wake(link.system, rule.entity, tx.at)
-        source = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
         self._bound = bound
-        self._own, self._held = frozenset(held), frozenset(held | source)
-        return True
+        return held
+
+    def _judge_sources(self, tx: Tx) -> tuple[str, int] | None:
+        """A system in which more was cleared within the hour than its limit allows."""
+        entity = self.link.rule.entity
+        found: tuple[str, int] | None = None
+        for system, rule in self.link.entity.links.items():
+            cleared = tx.guards.counted(system, entity, True, tx.at).get(WriteClass.CLEAR, 0)
+            bound = tx.clusters.bound(system, rule.object) if cleared >= rule.at_least else 0
+            if exceeds(rule, WriteClass.CLEAR, cleared, bound):
+                found = found or (system, bound)
+            elif (guard := tx.guards.held(system, entity, WriteClass.CLEAR, True)) is not None:
+                tx.guards.set_state(guard, "over")
+                for other in self.link.entity.links:
+                    tx.outbox.wake(other, entity, tx.at)
+        return found
 
     def withhold(self, tx: Tx, planned: Plan) -> int:
         """Take out of a plan what a guard holds, and note it there; returns how many items."""
-        items = withhold(planned, self._held, tx.guards.approved, self.fp, self._own)
+        items = withhold(planned, self._held, tx.guards.approved, self.fp)
         for item in items:
             self._note(tx, item)
         return len(items)
@@ -65,10 +91,13 @@ class Gate:
     def _note(self, tx: Tx, item: Item) -> None:
         """A held set begins with its first item: what was approved before makes none."""
         rule, kind = self.link.rule, item.write_class
-        guard = tx.guards.held(rule.system, rule.entity, kind, False)
-        if guard is None and kind in self._own:
+        system, bound, source = rule.system, self._bound, False
+        if kind is WriteClass.CLEAR and self._blanked is not None:
+            (system, bound), source = self._blanked, True
+        guard = tx.guards.held(system, rule.entity, kind, source)
+        if guard is None and (source or kind in self._own):
             guard = tx.next()
-            tx.guards.hold(guard, rule.system, rule.entity, kind, False, self._bound, tx.at)
+            tx.guards.hold(guard, system, rule.entity, kind, source, bound, tx.at)
         if guard is None:
             guard = tx.guards.held(rule.system, rule.entity, kind, True)
         if guard is not None:

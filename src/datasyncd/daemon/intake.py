@@ -20,6 +20,7 @@ from datasyncd.reconcile.founding import found
 from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of, keys_of_values, same
 from datasyncd.reconcile.observe import Observer
 from datasyncd.reconcile.reading import Reading
+from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.clusters import Head
 from datasyncd.state.transaction import Tx
 
@@ -304,6 +305,9 @@ class Intake:
         if changed:
             tx.clusters.save(changed, tx.stamp)
         tx.records.write(self.effects, tx.run)
+        if self.effects.blanked:
+            blanked = len(self.effects.blanked)
+            tx.guards.count(link.system, link.rule.entity, WriteClass.CLEAR, True, blanked, tx.at)
         if self._read:
             tx.readings.done(link.system, link.object, self._read)
         if self._dirty:

@@ -138,5 +138,7 @@ class Effects(msgspec.Struct):
     """Digests of open reports that no longer hold."""
     acts: list[Act] = []
     quarantined: list[Quarantined] = []
+    blanked: set[int] = set()
+    """Bindings of records in which somebody cleared a field."""
     released: list[tuple[str, str, str, FieldNumber | None]] = []
     """Quarantine rows that are over: system, object, ext_id, field."""

@@ -40,16 +40,15 @@ def withhold(
     held: frozenset[WriteClass],
     approved: Callable[[Item], bool],
     fp: Fingerprinter,
-    own: frozenset[WriteClass] = frozenset(WriteClass),
 ) -> list[Item]:
     """Take what is held and not approved out of a plan; returns what was taken out.
 
-    Opt-outs pass all guards. A plan left without fields is not sent. `own`: classes that this link's own limits
-    hold; where only a source's loss holds the deletes, those of the records pass whose loss was approved.
+    Opt-outs pass all guards. A plan left without fields is not sent. Where a person approved what a source lost, the
+    deletes of these records pass the limits of all systems: one approval lets one set go.
     """
     if not held:
         return []
-    if plan.op == "delete" and WriteClass.DELETE not in own:
+    if plan.op == "delete":
         gone = [b for b in plan.cluster.bindings if b.state == BindingState.GONE]
         if any(approved(lost(binding.id, plan.cluster.id)) for binding in gone):
             return []

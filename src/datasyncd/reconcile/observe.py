@@ -263,6 +263,8 @@ class Observer:
         self._shade(number, digest, None if context == reg.ctx else context, kept)
         cluster.edited.add(number)
         cluster.changed = True
+        if value is None and shadow is not None:
+            self.effects.blanked.add(binding.id)
         crowded = len(reg.sibs) > MAX_SIBLINGS and not rule.merged and reg.differ()
         if crowded and reg.hold != Hold.FROZEN:
             reg.hold = Hold.FROZEN
