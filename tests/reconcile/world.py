@@ -348,6 +348,9 @@ class World:
         before = (self.writes(), self._told())
         self.cycle()
         assert (self.writes(), self._told()) == before, "a cycle with nothing to do writes or reports"
+        counted = "SELECT system, count(*) FROM binding WHERE life = 0 GROUP BY system"
+        kept = "SELECT system, n FROM bound WHERE n > 0"
+        assert dict(self.db.execute(kept)) == dict(self.db.execute(counted)), "the number of records is kept right"
 
     def _soonest(self) -> int | None:
         """When the next write is due."""

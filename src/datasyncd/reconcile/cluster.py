@@ -195,6 +195,8 @@ class Binding(msgspec.Struct, gc=False):
     new: bool = False
     suspected: bool = False
     """`suspect_since` changed."""
+    was_live: bool = False
+    """As stored."""
 
 
 class Attempt(msgspec.Struct, gc=False):

@@ -114,7 +114,7 @@ class Clusters:
             out[row[0]].bindings.append(
                 Binding(
                     row[1], row[0], row[2], row[3], row[4], _binding(row[5]), row[6], row[7], row[8],
-                    row[9], row[10], row[11], row[12], row[13],
+                    row[9], row[10], row[11], row[12], row[13], was_live=row[6] == BindingState.LIVE,
                 )
             )  # fmt: skip
         for row in db.execute(
@@ -193,10 +193,8 @@ class Clusters:
 
     def bound(self, system: str, object: str) -> int:
         """How many records of an object have a live binding."""
-        row = self._db.execute(
-            "SELECT count(*) FROM binding WHERE system = ? AND object = ? AND life = 0", (system, object)
-        ).fetchone()
-        return int(row[0])
+        row = self._db.execute("SELECT n FROM bound WHERE system = ? AND object = ?", (system, object)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def save(self, clusters: Iterable[Cluster], revision: int) -> None:
         """Write back what the marks say has changed; `revision` is this transaction's place in the sequence."""
@@ -227,6 +225,8 @@ class _Rows:
 
     def __init__(self) -> None:
         self.statements: dict[str, list[tuple[object, ...]]] = {statement: [] for statement in _IN_ORDER}
+        self.bound: dict[tuple[str, str], int] = {}
+        """By how much the number of live bindings moves, by system and object."""
 
     def take(self, cluster: Cluster, revision: int) -> None:
         add = self.statements
@@ -261,8 +261,22 @@ class _Rows:
         cluster.was_keys = cluster.keys
 
     def _binding(self, b: Binding) -> None:
-        life = 0 if b.state == BindingState.LIVE else b.id
-        hot = (b.ext_id, life, b.state, b.incarnation, b.digest, b.mapping, b.version, b.last_read_at, b.epoch)
+        live = b.state == BindingState.LIVE
+        if live != b.was_live:
+            where = (b.system, b.object)
+            self.bound[where] = self.bound.get(where, 0) + (1 if live else -1)
+            b.was_live = live
+        hot = (
+            b.ext_id,
+            0 if live else b.id,
+            b.state,
+            b.incarnation,
+            b.digest,
+            b.mapping,
+            b.version,
+            b.last_read_at,
+            b.epoch,
+        )
         if b.new:
             self.statements[_NEW_BINDING].append((b.id, b.cluster_id, b.system, b.object, *hot, pack(b.body)))
         else:
@@ -302,8 +316,10 @@ class _Rows:
         for statement, rows in self.statements.items():
             if rows:
                 db.executemany(statement, rows)
+        db.executemany(_BOUND, [(*where, n) for where, n in self.bound.items() if n])
 
 
+_BOUND = "INSERT INTO bound VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _NO_KEY = "DELETE FROM match_key WHERE digest = ? AND cluster_id = ?"
 _NEW_KEY = "INSERT INTO match_key (digest, cluster_id) VALUES (?, ?)"
 _NEW_SUSPECT = "INSERT OR IGNORE INTO suspect VALUES (?, ?)"

@@ -72,13 +72,3 @@ class Tx:
             (system, object, ext_id),
         ).fetchone()
         return None if row is None else int(row[0])
-
-    def cluster_counts(self) -> dict[tuple[str, str], int]:
-        """Clusters by entity and state."""
-        rows = self._db.execute("SELECT entity, state, count(*) FROM cluster GROUP BY entity, state")
-        return {(row[0], row[1]): row[2] for row in rows}
-
-    def bound_counts(self) -> dict[tuple[str, str], int]:
-        """Live records by system and object."""
-        rows = self._db.execute("SELECT system, object, count(*) FROM binding WHERE life = 0 GROUP BY system, object")
-        return {(row[0], row[1]): row[2] for row in rows}

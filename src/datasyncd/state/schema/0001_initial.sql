@@ -55,6 +55,13 @@ CREATE TABLE binding (
 CREATE UNIQUE INDEX binding_record ON binding (system, object, ext_id, life);
 CREATE INDEX binding_cluster ON binding (cluster_id);
 
+CREATE TABLE bound (            -- how many records live, kept with the bindings: guards and pulls ask for it
+    system TEXT NOT NULL,
+    object TEXT NOT NULL,
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (system, object)
+) WITHOUT ROWID;
+
 CREATE TABLE suspect (          -- records that a complete pull or a reading by key missed
     binding_id       INTEGER PRIMARY KEY,
     first_missing_at INTEGER NOT NULL
