@@ -24,7 +24,7 @@ from .config.load import Config, load
 from .config.problems import ConfigInvalid
 from .control.server import Server
 from .cycle import pull_link, push_link
-from .engine import Engine
+from .engine import DEFAULT_SWEEP_US, Engine
 from .health import Status, assess
 from .link import Counts
 from .notify import notify, watchdog_s
@@ -142,8 +142,9 @@ class App:
             self._schedule.every(f"every {worker.name}", every, worker.due.set)
         if link.cron is not None:
             self._schedule.cron(f"cron {worker.name}", link.cron, worker.due.set)
-        if link.sweep is not None:
-            self._schedule.every(f"sweep {worker.name}", link.sweep.seconds, lambda: self._sweep(worker))
+        if link.sweep is not None or capabilities.incremental:
+            sweep = link.sweep.seconds if link.sweep is not None else DEFAULT_SWEEP_US / 1_000_000
+            self._schedule.every(f"sweep {worker.name}", sweep, lambda: self._sweep(worker))
 
     def next_run(self, worker: Worker) -> int | None:
         """When the schedule marks a link due next, microseconds."""

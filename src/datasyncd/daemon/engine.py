@@ -35,6 +35,8 @@ from .throttle import Obedient, Waits
 
 STATE_FILE = "state.db"
 RESCAN_BATCH = 1_000
+DEFAULT_SWEEP_US = 86_400_000_000
+"""How often a link that pulls by a cursor is read whole, where the config does not say."""
 
 
 class Engine:
@@ -186,7 +188,8 @@ class Engine:
         )
         _links(rules)[system] = rule
         spec = objects_of(self.config, system)[link.object]
-        self.links[key] = Link(rule, rules, adapter, translation, spec)
+        attached = self.links[key] = Link(rule, rules, adapter, translation, spec)
+        attached.wants_full = await self.store.transact(partial(_sweep_is_due, link=attached, sweep=link.sweep))
         self.detached.pop(key, None)
         order = [(s, e) for s, known in self.config.links.items() for e in known]
         self.links = {known: self.links[known] for known in order if known in self.links}
@@ -205,10 +208,27 @@ class Engine:
             meta = f"rules:{name}"
             if await self.store.transact(partial(Tx.meta, name=meta)) == digest:
                 continue
+            await self.store.transact(partial(_read_anew, rules=rules))
+            for (_system, entity), link in self.links.items():
+                link.wants_full = link.wants_full or entity == name
             after = 0
             while after := await self.store.transact(partial(_rescan, store=self.store, rules=rules, after=after)):
                 pass
             await self.store.transact(partial(Tx.set_meta, name=meta, value=digest))
+
+
+def _sweep_is_due(tx: Tx, link: Link, sweep: int | None) -> bool:
+    """Whether a link that can be asked for changes alone is to be read whole all the same."""
+    cursor = tx.readings.cursor(link.system, link.object)
+    if not link.capabilities.incremental or cursor.position is None:
+        return True
+    return tx.at - cursor.last_complete_pull_at >= (sweep if sweep is not None else DEFAULT_SWEEP_US)
+
+
+def _read_anew(tx: Tx, rules: EntityRule) -> None:
+    """A row may mean something else now: unchanged ones, too, are read once."""
+    for system, link in rules.links.items():
+        tx.readings.forget(system, link.object)
 
 
 def tune_memory() -> None:

@@ -79,6 +79,12 @@ class Readings:
             (system, object, position, complete_at, success_at),
         )
 
+    def forget(self, system: str | None = None, object: str | None = None) -> None:
+        """The next pull is a complete one: of one object, or of all."""
+        self._db.execute(
+            "UPDATE cursor SET position = NULL WHERE ?1 IS NULL OR (system = ?1 AND object = ?2)", (system, object)
+        )
+
     def fresh(self, system: str, object: str) -> bool:
         """Whether a record waits to be read that was not read in vain before."""
         row = self._db.execute(
