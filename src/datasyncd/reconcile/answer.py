@@ -150,8 +150,8 @@ def _take_image(
     for number in link.fields.difference(attempt.body.fields, attempt.body.founded):
         if number not in image.values:
             binding.digest = b""
-        elif (shadow := cluster.shadow(binding, number, fp)) is not None:
-            if fp(image.values[number]) != shadow.fp:
+        elif (same := cluster.shows(binding, number, image.values[number], fp)) is not None:
+            if not same:
                 binding.digest = b""
         elif image.values[number] is None and attempt.op == "create":
             if number in cluster.regs:

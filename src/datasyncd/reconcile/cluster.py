@@ -59,6 +59,8 @@ class Shadow(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     """Set while the last event here was our own write of an edit of this depth."""
 
 
+PLAIN = frozenset({str, int, bool})
+"""Types of which equal values have equal fingerprints."""
 FOUNDER: Actor = 0
 """The actor of the record that founded a cluster."""
 
@@ -195,8 +197,8 @@ class Binding(msgspec.Struct, gc=False):
     new: bool = False
     suspected: bool = False
     """`suspect_since` changed."""
-    was_live: bool = False
-    """As stored."""
+    was: tuple[ClusterId, str, bool] = (0, "", False)
+    """As stored: the cluster, the record's key, and whether it lives."""
 
 
 class Attempt(msgspec.Struct, gc=False):
@@ -313,6 +315,16 @@ class Cluster(msgspec.Struct, gc=False):
             wrote_at = body.wrote_at if known else 0
             shadow = body.shadow[number] = Shadow(fp(value), None, None, wrote_at, 0 if wrote_at else -1)
         return shadow
+
+    def shows(self, binding: Binding, number: FieldNumber, value: Value, fp: Fingerprinter) -> bool | None:
+        """Whether a record is known to hold this value of a field; None: nothing is known of it."""
+        if number in binding.body.shows and number in self.body.founded and type(value) in PLAIN:
+            known = self.body.founded[number]
+            return type(known) is type(value) and bool(known == value)
+        if value is None and number in binding.body.shows and number not in self.regs:
+            return True
+        shadow = self.shadow(binding, number, fp)
+        return None if shadow is None else shadow.fp == fp(value)
 
     def _founded_value(self, number: FieldNumber) -> tuple[bool, Value]:
         """Whether there is a register yet, and the value that all who `show` it hold."""

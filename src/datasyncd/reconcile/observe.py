@@ -18,7 +18,7 @@ import msgspec
 from .arrival import refusal
 from .candidates import candidates_of
 from .clocks import Ctx, dominates, minimum
-from .cluster import UNREADABLE, Attempt, Binding, Cluster, ClusterState, Shadow
+from .cluster import PLAIN, UNREADABLE, Attempt, Binding, Cluster, ClusterState, Shadow
 from .counter import put_step, step
 from .effects import Act, Candidate, Effects, Entry, Quarantined, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
@@ -29,8 +29,6 @@ from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, FieldRule, 
 
 MAX_SIBLINGS = 16
 """Concurrent values of one field; more freeze it."""
-_PLAIN = frozenset({str, int, bool})
-"""Types of which equal values have equal fingerprints."""
 _OWN_FIRST_CONTACT = frozenset(
     {Policy.AUTHORITY, Policy.MOST_RESTRICTIVE, Policy.MOST_PERMISSIVE, Policy.UNION, Policy.COUNTER}
 )
@@ -92,7 +90,7 @@ class Observer:
         else:
             founded, shows = self.cluster.body.founded, frozenset(body.shows)
             for number, value in reading.values.items():
-                if quiet and number in shows and number in founded and type(value) in _PLAIN:
+                if quiet and number in shows and number in founded and type(value) in PLAIN:
                     known = founded[number]
                     if value == known and type(value) is type(known):
                         continue

@@ -114,7 +114,7 @@ class Clusters:
             out[row[0]].bindings.append(
                 Binding(
                     row[1], row[0], row[2], row[3], row[4], _binding(row[5]), row[6], row[7], row[8],
-                    row[9], row[10], row[11], row[12], row[13], was_live=row[6] == BindingState.LIVE,
+                    row[9], row[10], row[11], row[12], row[13], was=(row[0], row[4], row[6] == BindingState.LIVE),
                 )
             )  # fmt: skip
         for row in db.execute(
@@ -261,27 +261,28 @@ class _Rows:
         cluster.was_keys = cluster.keys
 
     def _binding(self, b: Binding) -> None:
-        live = b.state == BindingState.LIVE
-        if live != b.was_live:
+        now = (b.cluster_id, b.ext_id, b.state == BindingState.LIVE)
+        if now != b.was:
+            self._move(b, now)
+        hot = (b.state, b.incarnation, b.digest, b.mapping, b.version, b.last_read_at, b.epoch)
+        if b.new:
+            life = 0 if now[2] else b.id
+            self.statements[_NEW_BINDING].append(
+                (b.id, b.cluster_id, b.system, b.object, b.ext_id, life, *hot, pack(b.body))
+            )
+        else:
+            self.statements[_SET_BINDING].append((*hot, pack(b.body), b.id))
+        b.new = b.changed = False
+
+    def _move(self, b: Binding, now: tuple[int, str, bool]) -> None:
+        """The record came, went, or has another key or cluster: by a statement of its own, since indexes are written."""
+        cluster_id, ext_id, live = now
+        if live != b.was[2]:
             where = (b.system, b.object)
             self.bound[where] = self.bound.get(where, 0) + (1 if live else -1)
-            b.was_live = live
-        hot = (
-            b.ext_id,
-            0 if live else b.id,
-            b.state,
-            b.incarnation,
-            b.digest,
-            b.mapping,
-            b.version,
-            b.last_read_at,
-            b.epoch,
-        )
-        if b.new:
-            self.statements[_NEW_BINDING].append((b.id, b.cluster_id, b.system, b.object, *hot, pack(b.body)))
-        else:
-            self.statements[_SET_BINDING].append((*hot, pack(b.body), b.cluster_id, b.id))
-        b.new = b.changed = False
+        if not b.new:
+            self.statements[_MOVE_BINDING].append((cluster_id, ext_id, 0 if live else b.id, b.id))
+        b.was = now
 
     def _suspect(self, b: Binding) -> None:
         if b.suspect_since:
@@ -334,14 +335,15 @@ _NEW_BINDING = (
     " version, last_read_at, epoch, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SET_BINDING = (
-    "UPDATE binding SET ext_id = ?, life = ?, state = ?, incarnation = ?, digest = ?, mapping = ?, version = ?,"
-    " last_read_at = ?, epoch = ?, body = ?, cluster_id = ? WHERE id = ?"
+    "UPDATE binding SET state = ?, incarnation = ?, digest = ?, mapping = ?, version = ?,"
+    " last_read_at = ?, epoch = ?, body = ? WHERE id = ?"
 )
+_MOVE_BINDING = "UPDATE binding SET cluster_id = ?, ext_id = ?, life = ? WHERE id = ?"
 _SET_DUE = (
     "INSERT OR REPLACE INTO outbox (cluster_id, system, entity, lane, classes, due_at, tries, last_error)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _IN_ORDER = (
-    _NEW_CLUSTER, _SET_CLUSTER, _NO_KEY, _NEW_KEY, _SET_BINDING, _NEW_BINDING, _NEW_SUSPECT, _NO_SUSPECT,
+    _NEW_CLUSTER, _SET_CLUSTER, _NO_KEY, _NEW_KEY, _SET_BINDING, _MOVE_BINDING, _NEW_BINDING, _NEW_SUSPECT, _NO_SUSPECT,
     _NO_ATTEMPT, _SET_ATTEMPT, _SET_DUE, _NO_DUE,
 )  # fmt: skip
