@@ -275,7 +275,7 @@ class _Rows:
         b.new = b.changed = False
 
     def _move(self, b: Binding, now: tuple[int, str, bool]) -> None:
-        """The record came, went, or has another key or cluster: by a statement of its own, since indexes are written."""
+        """The record came, went, or has another key or cluster: a statement of its own, since indexes are written."""
         cluster_id, ext_id, live = now
         if live != b.was[2]:
             where = (b.system, b.object)
