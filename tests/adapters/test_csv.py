@@ -148,7 +148,7 @@ async def test_a_row_without_a_key_makes_the_pull_incomplete(tmp_path: Path, row
         (page,) = await pages(desk, "contacts")
 
         assert [record.key for record in page.records] == ["1", "2", "9"]
-        assert page.malformed == [Malformed(None, "contacts.csv, line 4", reason)]
+        assert [(row.key, row.place, row.reason) for row in page.malformed] == [(None, "contacts.csv, line 4", reason)]
         assert not page.complete
 
 
@@ -160,7 +160,7 @@ async def test_after_a_quote_that_is_never_closed_nothing_is_believed_or_written
 
         assert [record.key for record in page.records] == ["1", "2"]
         reason = "a quote is opened and never closed; nothing is read from here on"
-        assert page.malformed == [Malformed(None, "contacts.csv, line 4", reason)]
+        assert [(row.key, row.place, row.reason) for row in page.malformed] == [(None, "contacts.csv, line 4", reason)]
         assert not page.complete
         assert isinstance((await desk.read("contacts", ["4"]))[0], Malformed)
         with pytest.raises(Transient, match="line 4: a quote is opened and never closed"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from datasyncd.adapters.contract import Malformed, ObjectSpec, Rejected, Write, Written
+from datasyncd.adapters.contract import ObjectSpec, Rejected, Write, Written
 from datasyncd.adapters.errors import Unreachable
 from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
 
@@ -105,7 +105,9 @@ async def test_a_line_cut_off_for_good_makes_the_pull_incomplete(tmp_path: Path)
         (page,) = await pages(desk, "contacts")
 
         assert [record.key for record in page.records] == ["1"]
-        assert page.malformed == [Malformed(None, "contacts.jsonl, line 2", "Input data was truncated")]
+        assert [(row.place, row.reason) for row in page.malformed] == [
+            ("contacts.jsonl, line 2", "Input data was truncated")
+        ]
         assert not page.complete
 
 

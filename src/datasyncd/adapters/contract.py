@@ -99,6 +99,9 @@ class Malformed(msgspec.Struct, frozen=True):
     place: str
     """Where it stands, for a person: file and line, or table and row id. Holds no personal data."""
     reason: str
+    """What is wrong with it, without the place: rows with one reason are shown as one cause."""
+    digest: bytes = b""
+    """Of a row without a key, where its place may move: names the row instead of the place."""
 
 
 class Page(msgspec.Struct):

@@ -229,7 +229,7 @@ class Intake:
         """Kept out as a record that a create of ours made: no key that came later says whose it is."""
         rows = self.tx.records.quarantined(self.link.system, self.link.object)
         return any(
-            row.ext_id == ext_id and row.field is None and (row.kind == Verdict.ORPHAN or row.reason == _OURS)
+            row.ext_id == ext_id and row.field is None and (row.kind == Verdict.ORPHAN or row.reason == OURS)
             for row in rows
         )
 
@@ -291,7 +291,7 @@ class Intake:
         self.effects.quarantined.append(
             Quarantined(
                 link.system, link.object, reading.ext_id, None, match.verdict,
-                _OURS if match.ours else _REASONS[match.verdict], reading.digest, list(keys), cluster,
+                OURS if match.ours else _REASONS[match.verdict], reading.digest, list(keys), cluster,
             )
         )  # fmt: skip
 
@@ -337,7 +337,7 @@ def _named_by_each(attempts: Sequence[Attempt], ext_id: str, link: Link) -> list
     return sorted(named)
 
 
-_OURS = "creates of ours for several clusters were sent with its key, and one of them made it"
+OURS = "creates of ours for several clusters were sent with its key, and one of them made it"
 _REASONS = {
     Verdict.DUPLICATE: "another record of this system belongs to the same cluster",
     Verdict.AMBIGUOUS: "it matches several clusters, or one that a person told apart",
@@ -385,15 +385,38 @@ def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Reco
     return out
 
 
-def take_malformed(tx: Tx, link: Link, malformed: Sequence[Malformed], effects: Effects) -> None:
-    """Rows that could not be made records are kept out, each with its place and reason."""
+def take_malformed(
+    tx: Tx, link: Link, malformed: Sequence[Malformed], effects: Effects, before: Sequence[str] = ()
+) -> list[str]:
+    """Rows that could not be made records are kept out, each with its reason, and its place as the raw value.
+
+    Returns the names that they have in quarantine; `before`: those of earlier pages of the same pull.
+    """
     rows = tx.records.quarantined(link.system, link.object)
-    known = {row.ext_id: row.reason for row in rows if row.kind == "invalid"}
+    known = {row.ext_id: row for row in rows if row.kind == "invalid" and row.field is None}
+    names: list[str] = []
     for row in malformed:
-        name = row.key if row.key is not None else row.place
-        reason = f"{row.place}: {row.reason}"
-        if known.get(name) != reason:
-            effects.quarantined.append(Quarantined(link.system, link.object, name, None, "invalid", reason))
+        name = _name_of(row, [*before, *names])
+        names.append(name)
+        kept = known.get(name)
+        if kept is None or kept.reason != row.reason:
+            effects.quarantined.append(
+                Quarantined(link.system, link.object, name, None, "invalid", row.reason, row.place)
+            )
+        elif kept.raw != row.place:
+            tx.records.judged_anew(link.system, link.object, name, row.place, kept.last_at)
+    return names
+
+
+def _name_of(row: Malformed, taken: Sequence[str]) -> str:
+    """Its key, else what it holds, else its place; rows that hold the same are numbered."""
+    if row.key is not None:
+        return row.key
+    if not row.digest:
+        return row.place
+    name = f"#{row.digest.hex()}"
+    same = sum(known == name or known.startswith(f"{name}-") for known in taken)
+    return f"{name}-{same + 1}" if same else name
 
 
 def take_answers(

@@ -18,12 +18,13 @@ from datasyncd.reconcile.deletion import gone
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.guards import exceeds, lost
+from datasyncd.reconcile.identity import Verdict
 from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
 from . import rename
-from .intake import Intake, Taken, hint_changed, take_answers, take_malformed
+from .intake import OURS, Intake, Taken, hint_changed, take_answers, take_malformed
 from .link import Counts, Link
 
 READ_BATCH = 500
@@ -38,6 +39,11 @@ class Pulled(msgspec.Struct):
     began: Moment = Moment(0, 0)
     seen: set[int] = set()
     malformed: list[str] = []
+    """Names in quarantine of the rows that could not be made records."""
+    ended: bool = False
+    """All pages of a full pull came, whether or not they say all that there is."""
+    unseen: set[str] = set()
+    """Records that are kept out, and that no page has shown so far."""
     listed: bytes = b""
     """Digest of the keys and versions of all records, where `linger` needs it."""
     unsettled: bool = False
@@ -68,7 +74,11 @@ async def pull(
     defers = link.rule.key_field is not None and await store.transact(
         lambda tx: tx.clusters.bound(link.system, link.object) > 0
     )
+    if since is None:
+        pulled.unseen = await store.transact(lambda tx: _kept_out(tx, link))
     async for page in link.adapter.pull(link.object, since):
+        if pulled.unseen:
+            pulled.unseen -= {record.key for record in page.records}
         taken = await store.transact(partial(_take, link=link, fp=fp, page=page, pulled=pulled, defers=defers))
         _add(pulled, taken)
         pulled.complete = page.complete
@@ -80,8 +90,8 @@ async def pull(
         if stopping():
             pulled.complete = False
             return pulled
-    if since is not None:
-        pulled.complete = False
+    pulled.ended = since is None
+    pulled.complete = pulled.complete and pulled.ended
     await _conclude(link, store, begin, pulled, linger)
     if position != cursor.position or not cursor.last_success_at or pulled.counts.changed:
         began, complete = pulled.began.at, pulled.complete
@@ -122,14 +132,12 @@ def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, def
         taken = hint_changed(tx, link, fp, records)
     if page.malformed:
         effects = tx.effects("pull")
-        take_malformed(tx, link, page.malformed, effects)
+        kept_out = take_malformed(tx, link, page.malformed, effects, pulled.malformed)
         tx.records.write(effects, tx.run)
         names = [row.key for row in page.malformed if row.key is not None]
         # A row that cannot be read is there all the same.
         taken.seen.update(head.id for head in tx.clusters.heads(link.system, link.object, names).values())
-        pulled.malformed = [
-            *pulled.malformed, *(row.key if row.key is not None else row.place for row in page.malformed)
-        ]  # fmt: skip
+        pulled.malformed = [*pulled.malformed, *kept_out]
     return taken
 
 
@@ -172,8 +180,12 @@ async def _conclude(
             _add(pulled, taken)
         pulled.deferred = []
     if not pulled.complete:
+        if pulled.ended:
+            await store.transact(lambda tx: _well_again(tx, link, pulled))
         return
     await store.transact(lambda tx: _settle_pull(tx, link, fp, pulled))
+    if pulled.unseen - set(pulled.malformed):
+        await _left(link, store, pulled)
     if missing:
         await _read_missing(link, store, begin, pulled, missing)
 
@@ -217,10 +229,7 @@ def _close_guard(tx: Tx, link: Link) -> None:
 
 def _settle_pull(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> None:
     """Malformed rows that are well again are released; creates that no record shows are ended."""
-    rows = tx.records.quarantined(link.system, link.object)
-    malformed = set(pulled.malformed)
-    if any(row.kind == "invalid" and row.field is None and row.ext_id not in malformed for row in rows):
-        tx.records.forget_malformed(link.system, link.object, pulled.malformed)
+    _well_again(tx, link, pulled)
     if pulled.unsettled:
         return
     rule = link.rule
@@ -246,6 +255,35 @@ def _settle_pull(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> None:
         tx.records.write(effects, tx.run)
         tx.outbox.postpone(link.system, [cluster.id for cluster in changed], tx.at)
         pulled.counts.changed += len(changed)
+
+
+def _well_again(tx: Tx, link: Link, pulled: Pulled) -> None:
+    """Rows that are no longer malformed, or no longer there, leave the quarantine."""
+    rows = tx.records.quarantined(link.system, link.object)
+    malformed = set(pulled.malformed)
+    if any(row.kind == "invalid" and row.field is None and row.ext_id not in malformed for row in rows):
+        tx.records.forget_malformed(link.system, link.object, pulled.malformed)
+
+
+def _kept_out(tx: Tx, link: Link) -> set[str]:
+    """Records that are kept out for whom they are. Those that a create of ours made stay known for good."""
+    rows = tx.records.quarantined(link.system, link.object)
+    kinds = (Verdict.DUPLICATE, Verdict.AMBIGUOUS)
+    return {row.ext_id for row in rows if row.field is None and row.kind in kinds and row.reason != OURS}
+
+
+async def _left(link: Link, store: Store, pulled: Pulled) -> None:
+    """Records that are kept out and that a complete pull lacks: what a reading by key does not find either has left."""
+    names = sorted(pulled.unseen - set(pulled.malformed))
+    for start in range(0, len(names), READ_BATCH):
+        answers = await link.adapter.read(link.object, names[start : start + READ_BATCH])
+        gone = [answer.key for answer in answers if isinstance(answer, Gone)]
+        await store.transact(partial(_release, link=link, names=gone))
+
+
+def _release(tx: Tx, link: Link, names: Sequence[str]) -> None:
+    for name in names:
+        tx.records.release(link.system, link.object, name, None)
 
 
 async def _read_missing(

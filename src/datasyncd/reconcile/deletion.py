@@ -25,6 +25,7 @@ def gone(
     ours = any(attempt.binding_id == binding.id and attempt.op == "delete" for attempt in cluster.attempts)
     seen_all, lost = covers_all(cluster, binding, entity), unseen(cluster, binding, entity)
     end_binding(cluster, binding, epoch)
+    effects.released.extend((binding.system, binding.object, binding.ext_id, n) for n in binding.body.blocked)
     effects.journal.append(Entry(cluster.id, "gone", binding.system, binding.id, effects.cause))
     if not ours and cluster.state == ClusterState.LIVE:
         _follow(cluster, binding, entity, fp, effects, seen_all, lost)

@@ -263,17 +263,17 @@ class Records:
         return [_quarantined(row) for row in rows]
 
     def quarantined_records(self, system: str, object: str) -> dict[str, bytes]:
-        """Records kept out as a whole: the digest of the native row that was judged, by ext_id."""
+        """Records kept out as a whole: the digest of the native row that was judged, by ext_id; b"": unreadable."""
         rows = self._db.execute(
-            "SELECT ext_id, raw FROM quarantine WHERE system = ? AND object = ? AND field = -1", (system, object)
+            "SELECT ext_id, kind, raw FROM quarantine WHERE system = ? AND object = ? AND field = -1", (system, object)
         )
-        return {row[0]: _any(row[1]) or b"" for row in rows}
+        return {row[0]: b"" if row[1] == "invalid" else _any(row[2]) or b"" for row in rows}
 
-    def judged_anew(self, system: str, object: str, ext_id: str, digest: bytes, at: int) -> None:
-        """A record that stays kept out was changed: the native row that was judged is now this one."""
+    def judged_anew(self, system: str, object: str, ext_id: str, raw: bytes | str, at: int) -> None:
+        """A record that stays kept out was changed: what was judged (a digest, or a place) is now this."""
         self._db.execute(
             "UPDATE quarantine SET raw = ?, last_at = ? WHERE system = ? AND object = ? AND ext_id = ? AND field = -1",
-            (pack(digest), at, system, object, ext_id),
+            (pack(raw), at, system, object, ext_id),
         )
 
     def quarantine_counts(self) -> dict[tuple[str, str], int]:

@@ -230,3 +230,81 @@ def test_a_history_of_nobody_or_of_no_time_is_a_wrong_call(tmp_path: Path) -> No
 
     assert shop.runs("history", "contact", "nobody@example.org").exit_code == 64
     assert shop.runs("history", "contact", "crm:1", "--as-of", "soon").exit_code == 64
+
+
+def test_rows_that_are_broken_alike_are_one_cause_and_each_says_where_it_stands(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    with shop.sheet.open("a") as sheet:
+        sheet.write("x\n,a@example.org,A,,,\ny\n,b@example.org,B,,,\n,b@example.org,B,,,\n")
+    shop.runs("sync")
+
+    causes = shop.runs("quarantine", "--json").json
+    text = shop.runs("quarantine").out
+
+    assert {cause["reason"]: cause["count"] for cause in causes} == {
+        "it has 1 cells, the header has 6": 2,
+        "it has no 'Id'": 3,
+    }
+    assert all(f"contacts.csv, line {n}" in text for n in (5, 6, 7, 8, 9))
+    assert "x (contacts.csv, line 5)" in text
+
+
+@pytest.mark.parametrize("row", ["x\n", ",a@example.org,A,,,\n", ",a@example.org,A\n"])
+def test_a_broken_row_that_was_dropped_stays_dropped_when_its_line_moves(tmp_path: Path, row: str) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    with shop.sheet.open("a") as sheet:
+        sheet.write(row)
+    assert shop.runs("sync").exit_code == 1
+    assert shop.runs("quarantine", "drop", "--all").exit_code == 0
+    assert shop.runs("sync").exit_code == 0
+
+    lines = shop.sheet.read_text().splitlines(keepends=True)
+    shop.sheet.write_text("".join([lines[0], "new,new@example.org,New,en,,\n", *lines[1:]]))
+
+    assert shop.runs("sync").exit_code == 0
+    assert shop.runs("quarantine", "--json").json == []
+
+
+def test_a_broken_row_whose_line_moved_is_not_there_twice_and_leaves_when_it_is_mended(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    whole = shop.sheet.read_text()
+    for before in ("", "new,new@example.org,New,en,,\n"):
+        shop.sheet.write_text(whole + before + ",a@example.org,A,,,\n")
+        shop.runs("sync")
+
+    [cause] = shop.runs("quarantine", "--json").json
+    shop.sheet.write_text(whole + "new,new@example.org,New,en,,\n")
+    mended = shop.runs("sync")
+
+    assert [row["place"] for row in cause["records"]] == ["contacts.csv, line 6"]
+    assert (mended.exit_code, shop.runs("quarantine", "--json").json) == (0, [])
+
+
+def test_a_duplicate_that_was_deleted_leaves_by_itself(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    whole = shop.sheet.read_text()
+    shop.sheet.write_text(whole + "again,1@example.org,Ann,en,,\n")
+    assert shop.runs("sync").exit_code == 1
+    assert [cause["kind"] for cause in shop.runs("quarantine", "--json").json] == ["duplicate"]
+
+    shop.sheet.write_text(whole)
+
+    assert shop.runs("sync").exit_code == 0
+    assert shop.runs("quarantine", "--json").json == []
+
+
+def test_a_field_that_cannot_be_read_leaves_with_its_record(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    shop.says("mail", 1, phone="call me")
+    assert shop.runs("sync").exit_code == 1
+
+    lines = shop.sheet.read_text().splitlines(keepends=True)
+    shop.sheet.write_text("".join(line for line in lines if "1@example.org" not in line))
+    shop.runs("sync")
+
+    assert shop.runs("quarantine", "--json").json == []

@@ -125,7 +125,7 @@ class CsvSheet(Sheet):
             except csv.Error as error:
                 used = first + source.line_num
                 self._pieces.append("".join(lines[line:used]))
-                self._take_unreadable(str(error), line, used, len(lines))
+                self._take_unreadable(str(error), line, used, lines)
                 line = used
         end = self._pieces[-1]
         if self.rows and next(reversed(self.rows.values())) == len(self._pieces) - 1 and not _is_ended(end):
@@ -138,24 +138,24 @@ class CsvSheet(Sheet):
         key = row[key_at] if key_at < len(row) else None
         place = self._place(line)
         if len(row) != len(self._names):
-            self._bad(key or None, place, f"it has {len(row)} cells, the header has {len(self._names)}")
+            self._bad(key or None, place, f"it has {len(row)} cells, the header has {len(self._names)}", piece)
             self.half_written = self.half_written or last
             if last and not _is_ended(piece):
                 self.whole = False
         elif any("\udc80" <= letter <= "\udcff" for letter in piece):
             readable = key if key and key.isprintable() else None
-            self._bad(readable, place, f"it has bytes that are no {self._text.codec}")
+            self._bad(readable, place, f"it has bytes that are no {self._text.codec}", piece)
         else:
-            self._row(key or None, len(self._pieces) - 1, place)
+            self._row(key or None, len(self._pieces) - 1, place, piece)
 
-    def _take_unreadable(self, reason: str, line: int, used: int, lines: int) -> None:
+    def _take_unreadable(self, reason: str, line: int, used: int, lines: Sequence[str]) -> None:
         """Lines whose quotes do not fit. If that goes to the end of the file, nobody knows which rows are in them."""
         place = self._place(line)
-        if used == lines:
+        if used == len(lines):
             self.half_written = True
             reason = "a quote is opened and never closed; nothing is read from here on"
             self.torn = f"{place}: {reason}, and nothing written: repair the file"
-        self._bad(None, place, reason)
+        self._bad(None, place, reason, lines[line])
 
     def _place(self, line: int) -> str:
         return f"{self.name}, line {line + 1}"

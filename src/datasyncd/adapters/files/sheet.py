@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 
 from datasyncd.adapters.contract import Column, Gone, Key, Malformed, Native, ObjectSpec, Record
+from datasyncd.adapters.digest import row_digest
 
 
 class Unfit(Exception):
@@ -89,10 +90,10 @@ class Sheet(ABC):
             self._bad(key, place, "it is still being written")
         self.whole = False
 
-    def _row(self, key: Key | None, piece: int, place: str) -> None:
+    def _row(self, key: Key | None, piece: int, place: str, raw: str | bytes) -> None:
         """Take in a row that was read; a key that is missing or there already makes it malformed."""
         if key is None:
-            self.malformed.append(Malformed(None, place, f"it has no {self.spec.key!r}"))
+            self.malformed.append(Malformed(None, place, f"it has no {self.spec.key!r}", row_digest([raw])))
             self.whole = False
         elif key in self.rows or key in self.bad_keys:
             self.rows.pop(key, None)
@@ -101,8 +102,9 @@ class Sheet(ABC):
         else:
             self.rows[key] = piece
 
-    def _bad(self, key: Key | None, place: str, reason: str) -> None:
-        self.malformed.append(Malformed(key, place, reason))
+    def _bad(self, key: Key | None, place: str, reason: str, raw: str | bytes = "") -> None:
+        """`raw`: what stands there, which names a row without a key."""
+        self.malformed.append(Malformed(key, place, reason, row_digest([raw]) if key is None else b""))
         if key is None:
             self.whole = False
             self.unreadable = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping
 
 from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record
@@ -12,6 +13,9 @@ from datasyncd.adapters.files.rewrite import key_text
 from datasyncd.adapters.files.sheet import Sheet
 
 from .line import changed, decoded, joined, parts, style_of, written
+
+_AT = re.compile(r" \(byte [0-9]+\)$")
+"""Where in a line a mistake is: not part of the reason."""
 
 
 class JsonlSheet(Sheet):
@@ -77,12 +81,12 @@ class JsonlSheet(Sheet):
         try:
             found = decoded(piece)
         except ValueError as error:
-            self._bad(None, place, str(error))
+            self._bad(None, place, _AT.sub("", str(error)), piece)
             if number == len(self._pieces) - 1 and not piece.endswith((b"\r", b"\n")):
                 self.half_written = True
             return
         self._names.update(dict.fromkeys(found))
-        self._row(key_text(found.get(self.spec.key)), number, place)
+        self._row(key_text(found.get(self.spec.key)), number, place, piece)
 
     def _native_key(self, key: Key) -> Native:
         """A new key as the other rows have theirs: a number where the last one is a number."""

@@ -69,6 +69,13 @@ def _done(found: dict[str, Any], as_json: bool) -> None:
     sys.exit(1 if found["refused"] else 0)
 
 
+def _record(row: dict[str, Any]) -> str:
+    """Its own id, and its place where it could not be read; a row without an id has its place alone."""
+    if not row["place"]:
+        return str(row["ext_id"])
+    return str(row["place"]) if row["ext_id"].startswith("#") else f"{row['ext_id']} ({row['place']})"
+
+
 def _show(cause: dict[str, Any], *, whole: bool = False) -> None:
     place = f"{cause['system']}.{cause['entity']}" + (f" {cause['field']}" if cause["field"] else "")
     click.echo(f"{cause['id']}  {cause['kind']}  {place}  {cause['count']} since {moment(cause['since'])}")
@@ -78,7 +85,7 @@ def _show(cause: dict[str, Any], *, whole: bool = False) -> None:
     rows = [
         (
             r["id"],
-            r["ext_id"],
+            _record(r),
             r["key"] or "-",
             moment(r["last"]),
             r["tries"],

@@ -60,6 +60,8 @@ class Kept(msgspec.Struct, kw_only=True):
 
     id: str
     ext_id: str
+    place: str | None
+    """Where it stands, of a row that could not be made a record."""
     key: str | None
     """What a person knows its cluster by, where it has one."""
     since: str
@@ -192,7 +194,9 @@ def _cause(row: Row, terms: Terms) -> str:
 
 
 def _note(row: Row, terms: Terms) -> bytes:
-    """Names a drop: another raw value or another reason is another matter."""
+    """Names a drop: another raw value or another reason is another matter, and another place is not."""
+    if row.number is None and row.kind == INVALID:
+        return terms.fp(["dropped", row.id, row.kind, row.reason])
     return terms.fp(["dropped", row.id, row.kind, row.reason, row.raw if isinstance(row.raw, bytes) else str(row.raw)])
 
 
@@ -222,15 +226,17 @@ def _causes(tx: Tx, terms: Terms, found: Sequence[Row], listed: int, *, raw: boo
 
 
 def _kept(row: Row, cluster: Cluster | None, terms: Terms, *, raw: bool) -> Kept:
+    place = row.raw if row.number is None and row.kind == INVALID else None
     return Kept(
         id=row.id,
         ext_id=row.ext_id,
+        place=place,
         key=terms.key_of(cluster) if cluster is not None else None,
         since=timestamp(row.first_at),
         last=timestamp(row.last_at),
         tries=row.tries,
         # A digest stands for a value that was not kept.
-        raw=row.raw if raw and not isinstance(row.raw, bytes) else None,
+        raw=row.raw if raw and place is None and not isinstance(row.raw, bytes) else None,
     )
 
 
