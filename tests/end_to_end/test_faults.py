@@ -319,6 +319,17 @@ def carries(stores: Stores, value: str) -> bool:
     return bool(stores.prefs.rows()[PERSON]["city"] == value)
 
 
+def is_writing(daemon: Any, system: str) -> bool:
+    """Whether a write there is under way, and stays so."""
+    for _ in range(3):
+        status = daemon.status()
+        (link,) = [link for link in (status or {"links": []})["links"] if link["system"] == system] or [None]
+        if link is None or link["state"] != "running" or not link["pending"]:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 def problems(daemon: Any) -> list[dict[str, Any]]:
     """What `status` finds wrong."""
     status = daemon.status()
@@ -386,11 +397,13 @@ def test_a_daemon_that_is_told_to_stop_waits_for_what_is_under_way_and_a_second_
     tmp_path: Path,
 ) -> None:
     stores = in_step(tmp_path)
+    patient = stores.config.read_text().replace('path = "crm.db"', 'path = "crm.db"\nbusy_s = 60.0')
+    stores.config.write_text(patient)
     other = sqlite3.connect(tmp_path / "crm.db", isolation_level=None)
     with live(stores) as daemon:
         other.execute("BEGIN EXCLUSIVE")
         stores.mail.edit([Change(PERSON, "city", "edited in mail")])
-        time.sleep(1)  # the write into the database that is locked is under way
+        until(lambda: is_writing(daemon, "crm"))
         daemon.signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             daemon.process.wait(timeout=0.5)
