@@ -22,7 +22,7 @@ from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
-from datasyncd.daemon import catalogue, check, cycle, dictionary, health
+from datasyncd.daemon import catalogue, check, cycle, dictionary, health, restore
 from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
@@ -49,6 +49,7 @@ BESIDE_THE_EXAMPLE = (
     "docs/how-to/review-conflicts.md",
     "docs/how-to/handle-a-held-mass-change.md",
     "docs/how-to/quarantine.md",
+    "docs/how-to/back-up-and-restore.md",
     "docs/reference/commands.md",
 )
 """Pages whose commands are typed while the example runs."""
@@ -59,6 +60,7 @@ NOT_RUN = {
     ("README.md", "make test"): "it is what runs this",
     ("README.md", "python3 -m venv .venv"): "test_package.py installs what it builds, without a network",
     ("docs/tutorial/first-sync.md", 'PATH="$PWD/.venv/bin:$PATH"; export PATH'): "the tests have it",
+    ("docs/how-to/back-up-and-restore.md", "systemctl stop datasyncd"): "stops a service of the machine, as root",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -233,7 +235,7 @@ def test_the_reference_of_json_names_every_key() -> None:
         catalogue.Promise, history.History, history.Change, history.FieldChange, history.Past, history.PastField,
         dictionary.Dictionary, dictionary.DescribedEntity, dictionary.Described, dictionary.DescribedFunction,
         dictionary.Place, dictionary.Use, tour.Tour, tour.Story, tour.Step, tour.Seen, plan.PlanResult, plan.Counted,
-        plan.Example, plan.Change, item.Item, item.Field, document.Head, document.End,
+        plan.Example, plan.Change, item.Item, item.Field, document.Head, document.End, restore.Restored,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import msgspec
 
 from datasyncd import __version__
+from datasyncd.state import backup
+from datasyncd.state.codec import DamagedState
 from datasyncd.state.transaction import Tx
 
-from .control.message import Failure
+from .control.message import UNAVAILABLE, Failure
 from .cycle import sync
+from .engine import STATE_FILE
 from .health import Facts, LinkFacts, Problem, assess
 from .review import commands, quarantine
 from .review.refusal import Unable
@@ -22,6 +29,10 @@ if TYPE_CHECKING:
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 USAGE = 64
+COPY = ".copy-"
+"""Between the name of the state and something random: a copy that a backup is made of."""
+LEFT_BEHIND_S = 3_600.0
+"""A copy of that age was left by a command that was killed."""
 
 
 def handlers(app: App) -> dict[str, Handler]:
@@ -38,7 +49,25 @@ def handlers(app: App) -> dict[str, Handler]:
         result = await sync(app.engine, link=link, full=full)
         return {**msgspec.to_builtins(result), "exit_code": result.exit_code}
 
-    return {**out, "status": status, "sync": synced}
+    async def backed_up(_arguments: dict[str, Any]) -> Any:
+        """A copy of the state beside it, which the command takes away: it may write where the daemon may not."""
+        folder = app.engine.config.home.state_dir
+        try:
+            return {"copy": str(await anyio.to_thread.run_sync(_copy, folder))}
+        except (OSError, DamagedState) as error:
+            raise Failure(str(error), UNAVAILABLE) from None
+
+    return {**out, "status": status, "sync": synced, "backup": backed_up}
+
+
+def _copy(folder: Path) -> Path:
+    """On crash: the copy stays until a later backup finds it."""
+    for left in folder.glob(f"{STATE_FILE}{COPY}*"):
+        if time.time() - left.stat().st_mtime > LEFT_BEHIND_S:
+            left.unlink(missing_ok=True)
+    target = folder / f"{STATE_FILE}{COPY}{secrets.token_hex(8)}"
+    backup.copy(folder / STATE_FILE, target)
+    return target
 
 
 def _command(app: App, name: str) -> Handler:
@@ -112,6 +141,10 @@ def _others(app: App) -> list[Problem]:
         fix = "correct it (datasyncd check lists all), then reload again: systemctl reload datasyncd, or SIGHUP"
         text += f" (and {len(more)} more)" if more else ""
         out.append(Problem(severity="warning", code="config", link=None, text=text, fix=fix))
+    for entity in sorted(app.engine.unread):
+        text = f"restored from a backup: until all sources of {entity} are read whole, only opt-outs are written"
+        fix = "see which links fail; what cannot be read any more is taken out of the config"
+        out.append(Problem(severity="warning", code="restored", link=None, text=text, fix=fix))
     return out
 
 

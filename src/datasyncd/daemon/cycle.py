@@ -18,6 +18,7 @@ from datasyncd.adapters.errors import AdapterError, Throttled, Transient, Unreac
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
+from . import restored
 from .engine import Engine
 from .link import Counts, Link
 from .puller import pull, read_dirty
@@ -74,6 +75,10 @@ async def pull_link(engine: Engine, link: Link, progress: Progress | None = None
                 pulled = await pull(link, engine.store, engine.begin, note, lambda: engine.stopping, linger)
                 counts = pulled.counts
         counts.add(await read_dirty(link, engine.store, engine.begin))
+    entity = link.rule.entity
+    if entity in engine.unread and await restored.settle(engine.store, link.entity):
+        engine.unread.discard(entity)
+        counts.changed += 1  # what waited for this reading is due everywhere
     return counts
 
 

@@ -26,6 +26,7 @@ from datasyncd.reconcile.rules import EntityRule, FieldNumber, LinkRule, Value
 from datasyncd.state.store import SqliteStore, Store
 from datasyncd.state.transaction import Tx
 
+from . import restored
 from .clock import Clock
 from .config.compile import compile_rules, mapped_fields, objects_of
 from .config.load import Config
@@ -57,6 +58,8 @@ class Engine:
         self.oversight: Oversight | None = None
         """Who looks at each write of this run."""
         self._wrap: Callable[[str, Adapter], Adapter] = lambda _system, adapter: adapter
+        self.unread: set[str] = set()
+        """Entities that were not read whole since the state was restored from a backup."""
         self._turns: dict[tuple[str, str], anyio.Lock] = {}
         self._kinds: dict[str, AdapterKind] = {}
         self._numbers: dict[tuple[str, str], FieldNumber] = {}
@@ -136,6 +139,7 @@ class Engine:
 
         def step(tx: Tx) -> dict[tuple[str, str], FieldNumber]:
             recover(tx)
+            self.unread = restored.marked(tx) & config.entities.keys()
             return {name: tx.field_number(*name) for name in names}
 
         self.store.announce(command, config.digest)
@@ -238,10 +242,14 @@ def tune_memory() -> None:
     gc.set_threshold(250_000, 20, 20)
 
 
-def recover(tx: Tx) -> None:
+def recover(tx: Tx) -> int:
     """What a crash left `open` is of unknown outcome: its records are read before anything else happens. What the
-    run before left out is due again."""
+    run before left out is due again.
+
+    Returns how many writes are of unknown outcome because of it.
+    """
     tx.outbox.take_back(tx.at)
+    count = 0
     clusters = tx.clusters.load(tx.clusters.with_open_attempts())
     for cluster in clusters.values():
         for attempt in cluster.attempts:
@@ -249,6 +257,7 @@ def recover(tx: Tx) -> None:
                 continue
             attempt.status = AttemptStatus.UNKNOWN
             attempt.gave_up_at = tx.at
+            count += 1
             cluster.marked = [*cluster.marked, attempt.id]
             for binding in cluster.bindings:
                 if binding.id == attempt.binding_id:
@@ -257,6 +266,7 @@ def recover(tx: Tx) -> None:
                     tx.readings.hint(binding.system, binding.object, [binding.ext_id], tx.stamp, tx.at)
     if clusters:
         tx.clusters.save(clusters.values(), tx.stamp)
+    return count
 
 
 def _rescan(tx: Tx, store: Store, rules: EntityRule, after: int) -> int:

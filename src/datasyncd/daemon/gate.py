@@ -8,7 +8,10 @@ from datasyncd.reconcile.guards import Item, exceeds, withhold
 from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.transaction import Tx
 
+from . import restored
 from .link import Link
+
+_EVERYTHING = frozenset(WriteClass)
 
 
 class Gate:
@@ -22,6 +25,8 @@ class Gate:
         self._held: frozenset[WriteClass] = frozenset()
         self._own: frozenset[WriteClass] = frozenset()
         """Of these, the classes that this link's own limits hold."""
+        self._unread = False
+        """The state was restored, and its sources are not read whole yet: nothing but opt-outs passes."""
         self._bound = 0
         self._blanked: tuple[str, int] | None = None
         """The system in which so many fields were cleared that no clear goes anywhere, and how many are bound there."""
@@ -43,6 +48,7 @@ class Gate:
         if self._blanked is not None:
             source.add(WriteClass.CLEAR)
         self._own, self._held = frozenset(own - source), frozenset(own | source)
+        self._unread = restored.is_marked(tx, rule.entity)
         return True
 
     def _judge_own(self, tx: Tx, pending: dict[WriteClass, int]) -> set[WriteClass]:
@@ -83,7 +89,10 @@ class Gate:
 
     def withhold(self, tx: Tx, planned: Plan) -> int:
         """Take out of a plan what a guard holds, and note it there; returns how many items."""
-        items = withhold(planned, self._held, tx.guards.approved, self.fp)
+        # A pull may have ended it meanwhile, and woken the rows that waited: none may wait from now on.
+        self._unread = self._unread and restored.is_marked(tx, self.link.rule.entity)
+        held = _EVERYTHING if self._unread else self._held
+        items = withhold(planned, held, tx.guards.approved, self.fp)
         for item in items:
             self._note(tx, item)
         return len(items)

@@ -93,7 +93,8 @@ async def pull(
     pulled.ended = since is None
     pulled.complete = pulled.complete and pulled.ended
     await _conclude(link, store, begin, pulled, linger)
-    if position != cursor.position or not cursor.last_success_at or pulled.counts.changed:
+    first = not cursor.last_success_at or (pulled.complete and not cursor.last_complete_pull_at)
+    if position != cursor.position or first or pulled.counts.changed:
         began, complete = pulled.began.at, pulled.complete
         await store.transact(
             lambda tx: tx.readings.move(link.system, link.object, position, began if complete else 0, began)

@@ -27,7 +27,7 @@ def copy_of(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect("", isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         if path.exists():
-            with _source(path) as source:
+            with reading(path) as source:
                 source.backup(db)
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA cache_size = -32768")
@@ -42,8 +42,8 @@ def copy_of(path: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _source(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that reads one committed state of the file."""
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that reads one committed state of the file, whoever works on it."""
     with contextlib.ExitStack() as held:
         if not held.enter_context(_nobody_works_on(path)):
             # Whoever works on it has opened its write-ahead log, and reading through that leaves nothing behind.

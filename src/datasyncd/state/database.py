@@ -93,6 +93,11 @@ def migrate(db: sqlite3.Connection, path: Path | str = ":memory:") -> None:
         db.execute("INSERT INTO meta VALUES ('sequence', 0), ('clock', 0), ('secret', ?)", (secrets.token_bytes(32),))
 
 
+def newest_schema() -> int:
+    """The schema that this version brings a state to."""
+    return max(_scripts())
+
+
 def _scripts() -> dict[int, str]:
     folder = resources.files(__package__) / "schema"
     return {

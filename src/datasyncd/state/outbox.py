@@ -6,6 +6,8 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from datasyncd.reconcile.rules import WriteClass
+
 HELD = (1 << 62) - 1
 """`due_at` of a row that waits for an approval."""
 LEFT_OUT = HELD + 1
@@ -67,6 +69,18 @@ class Outbox:
     def take_back(self, now: int) -> int:
         """Make rows that a run left out due; returns how many."""
         return self._db.execute("UPDATE outbox SET due_at = ? WHERE due_at = ?", (now, LEFT_OUT)).rowcount
+
+    def hurry(self, now: int) -> None:
+        """Make due now whatever waits for its next try: what was tried before counts no longer."""
+        self._db.execute("UPDATE outbox SET due_at = ?, tries = 0, last_error = '' WHERE due_at < ?", (now, HELD))
+
+    def creates(self, system: str, entity: str, limit: int) -> list[int]:
+        """Clusters of which a record is to be made in a system, in order."""
+        rows = self._db.execute(
+            "SELECT cluster_id FROM outbox WHERE system = ? AND entity = ? AND classes & ? ORDER BY cluster_id LIMIT ?",
+            (system, entity, int(WriteClass.CREATE), limit),
+        )
+        return [row[0] for row in rows]
 
     def next_due(self, system: str, entity: str) -> int | None:
         """When the next row is due; None: nothing but what is held."""

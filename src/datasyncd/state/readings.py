@@ -85,6 +85,10 @@ class Readings:
             "UPDATE cursor SET position = NULL WHERE ?1 IS NULL OR (system = ?1 AND object = ?2)", (system, object)
         )
 
+    def begin_anew(self) -> None:
+        """Forget how far each system was read: the next pull of each is a complete one."""
+        self._db.execute("DELETE FROM cursor")
+
     def fresh(self, system: str, object: str) -> bool:
         """Whether a record waits to be read that was not read in vain before."""
         row = self._db.execute(

@@ -214,6 +214,17 @@ class Records:
         )
         return {(row[0], row[1]): row[2] for row in rows}
 
+    def consents(self) -> list[int]:
+        """Numbers of the fields of which acts of consent are known."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT field FROM act ORDER BY 1")]
+
+    def with_consents(self, after: int, limit: int) -> list[int]:
+        """Clusters of which acts of consent are known, in order."""
+        rows = self._db.execute(
+            "SELECT DISTINCT cluster_id FROM act WHERE cluster_id > ? ORDER BY 1 LIMIT ?", (after, limit)
+        )
+        return [row[0] for row in rows]
+
     def log(self, entries: Iterable[Entry], at: int, run: int) -> None:
         """Journal lines outside a reconciling step."""
         self.write(Effects(at, "", list(entries)), run)

@@ -57,12 +57,27 @@ class Tx:
             self._db.execute("INSERT INTO field VALUES (?, ?, ?)", (entity, name, row[0]))
         return int(row[0])
 
+    def entities(self) -> list[str]:
+        """Every entity that this state has ever known."""
+        rows = self._db.execute("SELECT entity FROM field UNION SELECT entity FROM cluster ORDER BY 1")
+        return [row[0] for row in rows]
+
     def meta(self, name: str) -> bytes | None:
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def set_meta(self, name: str, value: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def drop_meta(self, name: str) -> None:
+        self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
+
+    def metas(self, prefix: str) -> list[str]:
+        """What stands behind this prefix in the names of all settings that begin with it."""
+        rows = self._db.execute(
+            "SELECT substr(name, length(?1) + 1) FROM meta WHERE substr(name, 1, length(?1)) = ?1 ORDER BY 1", (prefix,)
+        )
+        return [row[0] for row in rows]
 
     def cluster_of(self, system: str, object: str, ext_id: str) -> int | None:
         """The cluster that a record belongs to, or last belonged to."""

@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +142,13 @@ class Shop:
         return str(found["id"])
 
     @contextlib.contextmanager
-    def daemon(self) -> Iterator[None]:
-        """The daemon runs, from its first answer on."""
+    def daemon(self, *systems: str) -> Iterator[None]:
+        """The daemon runs, from the moment on when it has reached these systems (none: all)."""
         words = [sys.executable, "-m", "datasyncd", "run", "--config", str(self.config)]
         with (self.folder / "log").open("w") as log, subprocess.Popen(words, stderr=log, stdout=log) as process:
             try:
                 deadline = time.monotonic() + 30
-                while not self._answers():
+                while not self._answers(systems):
                     assert process.poll() is None, (self.folder / "log").read_text()
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
@@ -158,9 +158,9 @@ class Shop:
             finally:
                 process.kill()
 
-    def _answers(self) -> bool:
+    def _answers(self, systems: Sequence[str]) -> bool:
         try:
             status = ask(str(self.folder / "var"), "status", {}, 5.0)
         except NotRunning:
             return False
-        return all(link["last_success"] for link in status["links"])
+        return all(link["last_success"] for link in status["links"] if not systems or link["system"] in systems)

@@ -33,6 +33,8 @@ COMMANDS = {
     "guard": ("guard", "guard", "Mass changes that are held."),
     "quarantine": ("quarantine", "quarantine", "Records and fields that could not be read or written."),
     "docs": ("docs", "docs", "The field dictionary: what each field means, and where it stands."),
+    "backup": ("backup", "backup", "A consistent copy of the state, while the daemon runs."),
+    "restore": ("backup", "restore", "Puts a backup in the place of the state."),
     "adapters": ("adapters", "adapters", "The kinds of system that a config can name."),
     "schema": ("schema", "schema", "The grammar of the config file, as a JSON Schema for editors."),
     "simulate": ("simulate", "simulate", "Random histories of people, faults and crashes, to test what is promised."),

@@ -17,9 +17,11 @@ from datasyncd.daemon.engine import recover
 from datasyncd.daemon.link import Counts, Link
 from datasyncd.daemon.puller import pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
+from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.rules import OnDelete
 from datasyncd.state.database import migrate
 from datasyncd.state.outbox import HELD
+from datasyncd.state.records import StoredReport
 from datasyncd.state.store import InlineStore
 from datasyncd.state.transaction import Tx
 
@@ -85,6 +87,9 @@ class History:
         )  # fmt: skip
         self.seen: Counter[str] = Counter()
         self.written = 0
+        self.told: list[StoredReport] = []
+        self.known: list[Cluster] = []
+        """Reports and clusters of states that are no longer there."""
         self._clock = 0
         self._db = sqlite3.connect(":memory:", isolation_level=None)
         migrate(self._db)
@@ -237,7 +242,7 @@ class History:
             self.seen[f"quarantine {row[0]}"] += row[1]
         self.seen["incarnation bump"] += sum(b.incarnation for c in clusters for b in c.bindings)
         kept_out = {(row[0], row[1]) for row in self._db.execute("SELECT system, ext_id FROM quarantine")}
-        check(self.oracle, self.systems, clusters, reports, kept_out, self.rules)
+        check(self.oracle, self.systems, clusters, [*self.told, *reports], kept_out, self.rules, self.known)
         self._writes_bounded()
         return Outcome(self.seed, self._digest(), self.seen)
 

@@ -6,7 +6,7 @@ there before it, and all that that one had seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -86,20 +86,21 @@ def check(
     reports: Iterable[StoredReport],
     kept_out: set[tuple[str, str]],
     entity: EntityRule,
+    known: Sequence[Cluster] = (),
 ) -> None:
-    """`kept_out`: system and key of quarantined records.
+    """`kept_out`: system and key of quarantined records; `known`: clusters of states that are no longer there.
 
     The properties P1, P2, P4, P5, P8 and P9, once nothing moves any more. Raises `Broken`."""
     everything = list(clusters)
     told = list(reports)
     worlds = {system.name: system.world.holds(OBJECT) for system in systems}
-    _nothing_lost(oracle, systems, worlds, told, everything, kept_out)
+    _nothing_lost(oracle, systems, worlds, told, everything, kept_out, known)
     for cluster in everything:
         _converged(cluster, worlds, entity, told)
         _bounded(cluster, told)
     _opt_outs_hold(oracle, everything, worlds)
     _nobody_twice(systems, oracle)
-    _nobody_deleted_by_us(oracle, everything, systems)
+    _nobody_deleted_by_us(oracle, [*everything, *known], systems)
 
 
 def _nothing_lost(
@@ -109,10 +110,11 @@ def _nothing_lost(
     reports: list[StoredReport],
     clusters: list[Cluster],
     kept_out: set[tuple[str, str]],
+    known: Sequence[Cluster],
 ) -> None:
     """P2: an edit that nobody who had seen it replaced stands somewhere, or is in a report."""
     gone = (
-        {(b.system, b.ext_id) for c in clusters if c.state in ("dead", "deleting") for b in c.bindings}
+        {(b.system, b.ext_id) for c in (*clusters, *known) if c.state in ("dead", "deleting") for b in c.bindings}
         | {(system, key) for system, key, _held in oracle.deletes}
         | kept_out
     )
@@ -254,7 +256,9 @@ def _nobody_deleted_by_us(oracle: Oracle, clusters: list[Cluster], systems: list
             world = next(s.world for s in systems if s.name == binding.system)
             if binding.ext_id in world.holds(OBJECT) or binding.state == "live":
                 continue
-            if not any((b.system, b.ext_id) in deleted for b in cluster.bindings):
+            name = (binding.system, binding.ext_id)
+            fellows = [c for c in clusters if any((b.system, b.ext_id) == name for b in c.bindings)]
+            if not any((b.system, b.ext_id) in deleted for c in fellows for b in c.bindings):
                 raise Broken(f"P4: {binding.system}:{binding.ext_id} was deleted, and nobody deleted that person")
 
 

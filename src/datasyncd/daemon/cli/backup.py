@@ -1,0 +1,160 @@
+"""`backup` and `restore`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..control.client import NotRunning, ask
+from ..control.message import Failure
+from .asking import common, state_folder
+from .screen import moment, show_json
+from .stopped import TRY_AGAIN, UNAVAILABLE, USAGE, stop
+
+
+@click.command()
+@common
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
+    """A consistent copy of the state, while the daemon runs or without it.
+
+    FILE is written whole or not at all, and only its owner may read it: it holds what the records hold.
+    """
+    from datasyncd.state.backup import inspect, sync
+
+    from ..review.timestamp import timestamp
+
+    if file.exists() and not force:
+        stop(f"{file}: is there already; --force replaces it", USAGE)
+    _path, folder = state_folder(config)
+    new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    with _refusals():
+        try:
+            _copy(folder, new)
+            found = inspect(new)
+            _put(new, file, force)
+            sync(file.parent)
+        finally:
+            new.unlink(missing_ok=True)
+    at = timestamp(found.at)
+    done = {
+        "file": str(file), "at": at, "schema": found.schema, "records": found.clusters, "bytes": found.bytes,
+    }  # fmt: skip
+    if as_json:
+        show_json(done)
+    else:
+        click.echo(f"{file}: {found.clusters} records, as of {moment(at)} UTC")
+
+
+@click.command()
+@common
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+def restore(config: Path | None, as_json: bool, file: Path) -> None:
+    """Puts a backup in the place of the state, which is kept beside it.
+
+    The daemon must not run. Afterwards everything is read anew before anything but opt-outs is written; records
+    that would be made then wait in quarantine for a person.
+    """
+    import msgspec
+
+    from datasyncd.state.backup import inspect
+    from datasyncd.state.database import lock
+
+    from ..clock import Clock
+    from ..engine import STATE_FILE
+    from ..restore import put_back
+
+    _path, folder = state_folder(config)
+    state = folder / STATE_FILE
+    with _refusals():
+        inspect(file)  # before a folder is made for it
+        with lock(state):
+            done = put_back(file, state, Clock().now)
+            _give_to_owner(folder, f"{state.name}*")
+    if as_json:
+        return show_json(msgspec.to_builtins(done))
+    click.echo(f"restored: {done.records} records, as of {moment(done.at)} UTC")
+    if done.replaced:
+        click.echo(f"the state before is kept: {done.replaced}")
+    click.echo("everything is read anew before anything but opt-outs is written: datasyncd sync, or start the daemon")
+    return None
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Leaves with the exit code of what stands in the way."""
+    from datasyncd.state.codec import DamagedState
+    from datasyncd.state.database import StateLocked, StateNewer
+
+    try:
+        yield
+    except StateLocked as error:
+        stop(str(error), TRY_AGAIN)
+    except FileExistsError as error:
+        stop(f"{error.filename2 or error.filename}: is there already; --force replaces it", USAGE)
+    except (StateNewer, DamagedState) as error:
+        stop(str(error), UNAVAILABLE)
+
+
+def _copy(folder: Path, new: Path) -> None:
+    """A copy of the state: the daemon makes it in its own folder, or it is made here where no daemon answers."""
+    from datasyncd.state.backup import copy, sync
+
+    from ..engine import STATE_FILE
+
+    state = folder / STATE_FILE
+    try:
+        made = Path(_ask(folder)["copy"])
+    except NotRunning:
+        if not state.exists():
+            stop(f"{state}: there is no state yet", UNAVAILABLE)
+        return copy(state, new)
+    try:
+        with open(made, "rb") as source, open(new, "xb", opener=_for_owner) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        sync(new)
+    finally:
+        made.unlink(missing_ok=True)
+    return None
+
+
+def _ask(folder: Path) -> Any:
+    try:
+        return ask(str(folder), "backup", {}, None)
+    except Failure as failure:
+        stop(failure.text, failure.exit_code)
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _put(new: Path, file: Path, force: bool) -> None:
+    """Give a finished file its name. Raises `FileExistsError` unless forced."""
+    if force:
+        os.replace(new, file)
+        return
+    try:
+        os.link(new, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if file.exists():
+            raise FileExistsError(0, "", str(file)) from None
+        os.replace(new, file)
+
+
+def _give_to_owner(folder: Path, pattern: str) -> None:
+    """What root restores belongs to whom the daemon runs as."""
+    owner = folder.stat()
+    if os.geteuid() == 0:
+        for file in folder.glob(pattern):
+            os.chown(file, owner.st_uid, owner.st_gid)

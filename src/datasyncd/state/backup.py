@@ -1,0 +1,130 @@
+"""Backup: a copy of the state in one file, consistent and whole, and how such a file takes the state's place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from .codec import DamagedState
+from .copy import reading
+from .database import StateNewer, newest_schema
+
+TABLES = frozenset({"meta", "field", "cluster", "match_key", "binding", "attempt", "outbox", "cursor", "journal"})
+"""A database that lacks one of these is somebody else's."""
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What a state is like, as a whole."""
+
+    at: int
+    """Microseconds since 1970: the last commit."""
+    sequence: int
+    schema: int
+    clusters: int
+    bytes: int
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a state to a new file, which only its owner may read.
+
+    The copy is what was committed when it began. The connection reads and nothing else: its writer goes on
+    meanwhile, and stays the only one that checkpoints.
+
+    Raises `OSError`, `FileExistsError` if the target is there; `DamagedState`.
+    On crash: the target is left unfinished.
+    """
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        made = sqlite3.connect(target, isolation_level=None)
+        with contextlib.closing(made), _reading(source) as reader:
+            reader.backup(made)
+            as_one_file(made)
+        sync(target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def inspect(path: Path) -> Contents:
+    """What a state holds, after a look at every page of it. Raises `OSError`, `DamagedState`, `StateNewer`."""
+    size = path.stat().st_size
+    with _reading(path) as db:
+        names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not names >= TABLES:
+            raise DamagedState(f"{path}: not a state of datasyncd")
+        found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if found != "ok":
+            raise DamagedState(f"{path}: damaged: {found}")
+        schema = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if schema > newest_schema():
+            raise StateNewer(
+                f"{path}: written by a newer version (schema {schema}; this version knows {newest_schema()})"
+            )
+        meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
+        if not {"sequence", "clock", "secret"} <= meta.keys() or schema < 1:
+            raise DamagedState(f"{path}: not a whole state of datasyncd")
+        clusters = int(db.execute("SELECT count(*) FROM cluster").fetchone()[0])
+        return Contents(int(meta["clock"]), int(meta["sequence"]), schema, clusters, size)
+
+
+def advance(db: sqlite3.Connection, clock: int, sequence: int) -> None:
+    """Move clock and sequence of a state forward, never back."""
+    for name, value in (("clock", clock), ("sequence", sequence)):
+        db.execute("UPDATE meta SET value = max(value, ?) WHERE name = ?", (value, name))
+
+
+def take_place(new: Path, state: Path, kept: Path) -> bool:
+    """Put a state in the place of another, which is kept under its new name. Under the state's lock.
+
+    False: there was none. On crash: the state is the old or the new one, whole.
+    """
+    was_there = state.exists()
+    if was_there:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(state, isolation_level=None)) as db:
+            as_one_file(db)
+    for suffix in ("-wal", "-shm"):
+        # Left by a damaged state: beside the new one, it would be taken for the log of that.
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(f"{state}{suffix}", f"{kept}{suffix}")
+    if was_there:
+        try:
+            os.link(state, kept)
+        except OSError:  # a file system without links
+            shutil.copyfile(state, kept)
+            kept.chmod(0o600)
+            sync(kept)
+    os.replace(new, state)
+    sync(state.parent)
+    return was_there
+
+
+def as_one_file(db: sqlite3.Connection) -> None:
+    """Fold the write-ahead log into its database, so that one file is all of it."""
+    db.execute("PRAGMA journal_mode = DELETE")
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, outlive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads. Raises `OSError`, `DamagedState`."""
+    try:
+        with reading(path) as db:
+            yield db
+    except sqlite3.OperationalError as error:
+        raise OSError(f"{path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise DamagedState(f"{path}: not a state file, or damaged: {error}") from error
