@@ -168,5 +168,5 @@ def test_a_text_may_stand_for_another() -> None:
 
 
 def test_words_are_for_few_types_only() -> None:
-    with pytest.raises(Unusable, match="boolean, consent, enum, text"):
+    with pytest.raises(Unusable, match="boolean, consent, country, enum, language, text"):
         read("phone", "1", native_values={"1": "2"})

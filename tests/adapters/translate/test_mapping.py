@@ -160,7 +160,7 @@ def test_each_problem_names_its_field_and_what_would_help() -> None:
         "Born: `zone` must be the name of a time zone, such as Europe/Berlin",
         "SMS: `values` has no form of an opt-out that the column can hold",
         "Nowhere: a field type expected: text, email, phone, integer, decimal, boolean, date, datetime, enum, set, "
-        "consent, url",
+        "consent, url, money, country, language, json",
         "contacts has no field 'Nowhere'",
         "FirstName: is written by more than one field",
         "edited_at: contacts has no field 'Updatd' (did you mean 'Updated'?)",

@@ -1,8 +1,8 @@
-"""Choices: consent, boolean and enum, which have few values, and text that a vocabulary stands for.
+"""Choices: consent, boolean and enum, which have few values, and what else a vocabulary stands for.
 
 Consent is "in", "out", or None, which is unknown and never "in". Once the config gives a vocabulary for a
 consent or a boolean, nothing else is understood: of a column that is 1 for "opted out", no guess may remain.
-For an enum and a text, what the vocabulary leaves out stands for itself.
+For an enum, a text, a country and a language, what the vocabulary leaves out stands for itself.
 """
 
 from __future__ import annotations
@@ -124,6 +124,56 @@ def choice_form(options: FieldTypeOptions, kind: Kind) -> Form | None:
             raise Invalid("a value that the system has a form for expected") from None
 
     return Form(write, limit=f"{len(missing)} of {len(values)} values have no form there" if missing else None)
+
+
+def spoken_reader(options: FieldTypeOptions, plain: Reader) -> Reader:
+    """Reads what some native words stand for, and all else as `plain` does."""
+    words = words_for(options, plain)
+    exact = words.exact
+
+    def read(raw: Native) -> Value:
+        try:
+            return exact[raw]
+        except (KeyError, TypeError):
+            pass
+        try:
+            return words.understand(raw)
+        except KeyError:
+            return plain(raw)
+
+    return read
+
+
+def spoken_form(options: FieldTypeOptions, plain: Reader, form: Form, kind: Kind) -> Form:
+    """Writes the words, and all else as `form` does."""
+    words = words_for(options, plain)
+    forms = native_forms(words.words, kind)
+    read = spoken_reader(options, plain)
+
+    def write(value: Any) -> Native:
+        if (value is None or value.__class__ is str) and value in forms:
+            return forms[value]
+        native = form.write(value)
+        if read(native) != value:
+            raise Invalid("a value that `values` gives no other meaning expected")
+        return native
+
+    return Form(write, form.identity, form.limit)
+
+
+def words_for(options: FieldTypeOptions, plain: Reader) -> Vocabulary:
+    """What the words mean of a type that `plain` reads. Raises `Unusable`."""
+
+    def meaning(canonical: bool | int | str) -> Value:
+        if canonical == "":
+            return None
+        try:
+            value = plain(canonical)
+        except Invalid as refusal:
+            raise Unusable(f"`values` of the map: {refusal.reason}") from None
+        return value
+
+    return vocabulary(options.native_values, meaning)
 
 
 def spoken_text_reader(options: FieldTypeOptions) -> Reader:

@@ -52,19 +52,34 @@ class FieldTypeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The type of a field of an entity, with what one link says of its native form."""
 
     name: str
-    """text, email, phone, integer, decimal, boolean, date, datetime, enum, set, consent or url."""
+    """text, email, phone, integer, decimal, money, boolean, date, datetime, enum, set, consent, url, country, language
+    or json."""
     region: str | None = None
     """phone: ISO 3166 code of the country whose national numbers are understood; None: international only."""
     values: tuple[str, ...] = ()
     """enum: the canonical values."""
     max_length: int | None = None
-    """text, email, url: most characters of a value; set: of an element."""
+    """text, email, url, json: most characters of a value; set: of an element."""
     separator: str | None = None
     """set: what stands between elements where the system holds a text; "json": a JSON array. Default ";"."""
     zone: str | None = None
     """datetime: the system keeps the local time of this zone and does not say so. None: UTC, written with Z."""
+    form: str | None = None
+    """money, country, language: which of its native forms the system has."""
+    locale: str | None = None
+    """country: the language of its names there. Default: en."""
+    currency: str | None = None
+    """money: the only currency that the field has."""
+    native_currency: str | None = None
+    """money: the currency of amounts that the system has without one. Default: `currency`."""
+    digits: Mapping[str, int] = {}
+    """money: currency -> digits of its amounts, where that is not what ISO 4217 says."""
+    native_digits: Mapping[str, int] = {}
+    """money: currency -> digits of the smallest unit that the system counts in. Default: `digits`."""
+    decoded: bool = False
+    """json: the column holds JSON values, so that a text in it is a text and no document."""
     native_values: Mapping[str, bool | int | str] = {}
-    """text, enum, boolean, consent: native to canonical, as the config has it. The first form is written."""
+    """text, enum, boolean, consent, country, language: native to canonical. The first form is written."""
 
 
 class Form(msgspec.Struct, frozen=True):

@@ -72,7 +72,7 @@ class Translation:
         self._forms: dict[_Slot, Form] = {}
         self._readers: dict[_Slot, Reader] = {}
         for field in self._fields:
-            self._readers[field.number, field.member] = self._reader(field)
+            self._readers[field.number, field.member] = self._reader(field, text_only)
             self._forms[field.number, field.member] = self._form(field, text_only)
         plain = [field for field in self._fields if not field.member]
         self._ways_in = [(f.number, f.native, self._readers[f.number, ""]) for f in plain]
@@ -240,9 +240,10 @@ class Translation:
             if field.push:
                 seen.add(field.native)
 
-    def _reader(self, field: MappedField) -> Reader:
+    def _reader(self, field: MappedField, text_only: bool) -> Reader:
+        column = self._columns.get(field.native)
         try:
-            return reader(field.type)
+            return reader(field.type, None if text_only or column is None else column.kind)
         except Unusable as error:
             self._unusable[field.number, field.member] = str(error)
             return _refuser("a usable type of the field expected")

@@ -9,10 +9,23 @@ import msgspec
 from datasyncd.adapters.contract import Column, Native
 from datasyncd.reconcile.rules import Value
 
-from .choices import choice_form, choice_reader, spoken, spoken_text_form, spoken_text_reader
+from .choices import (
+    choice_form,
+    choice_reader,
+    spoken,
+    spoken_form,
+    spoken_reader,
+    spoken_text_form,
+    spoken_text_reader,
+    words_for,
+)
+from .country import country_form, country_reader
 from .dates import date_form, date_reader, datetime_form, datetime_reader
+from .document import document_form, document_reader
 from .email import email_reader
 from .field_type import FieldTypeOptions, Form, Invalid, Kind, Reader, Unusable, Writer
+from .language import language_form, language_reader
+from .money import money_form, money_reader
 from .numbers import decimal_form, decimal_reader, integer_form, integer_reader
 from .phone import phone_reader
 from .sets import set_form, set_reader
@@ -40,9 +53,14 @@ TYPES: dict[str, FieldType] = {
     "set": FieldType(set_reader, set_form),
     "consent": FieldType(choice_reader, choice_form),
     "url": FieldType(url_reader, text_form),
+    "money": FieldType(money_reader, money_form),
+    "country": FieldType(country_reader, country_form),
+    "language": FieldType(language_reader, language_form),
+    "json": FieldType(document_reader, document_form, only_read=frozenset({"list"})),
 }
-_SPOKEN_TEXT = FieldType(spoken_text_reader, spoken_text_form)
-_WITH_VOCABULARY = frozenset({"text", "enum", "boolean", "consent"})
+_CODES = frozenset({"country", "language"})
+_CHOICES = frozenset({"enum", "boolean", "consent"})
+_WITH_VOCABULARY = frozenset({"text", *_CHOICES, *_CODES})
 
 
 def field_type(options: FieldTypeOptions) -> FieldType:
@@ -54,11 +72,25 @@ def field_type(options: FieldTypeOptions) -> FieldType:
         return found
     if options.name not in _WITH_VOCABULARY:
         raise Unusable(f"`values` of a map is for {', '.join(sorted(_WITH_VOCABULARY))}")
-    return _SPOKEN_TEXT if options.name == "text" else found
+    if options.name in _CHOICES:
+        return found
+    return FieldType(spoken_text_reader, spoken_text_form) if options.name == "text" else _spoken(found)
 
 
-def reader(options: FieldTypeOptions) -> Reader:
-    """The way in. Raises `Unusable`."""
+def _spoken(plain: FieldType) -> FieldType:
+    """The type with words for some of its values."""
+
+    def form(options: FieldTypeOptions, kind: Kind) -> Form | None:
+        found = plain.form(options, kind)
+        return None if found is None else spoken_form(options, plain.reader(options), found, kind)
+
+    return FieldType(lambda options: spoken_reader(options, plain.reader(options)), form, plain.only_read)
+
+
+def reader(options: FieldTypeOptions, kind: Kind | None = None) -> Reader:
+    """The way in, of a column of this kind. Raises `Unusable`."""
+    if kind == "json" and options.name == "json":
+        options = msgspec.structs.replace(options, decoded=True)
     return field_type(options).reader(options)
 
 
@@ -115,7 +147,8 @@ def _without_blank(reason: str, write: Writer) -> Writer:
 def _blank(options: FieldTypeOptions, found: Form, column: Column, text_only: bool) -> Native:
     """What stands for a blank in this column; raises `Invalid` where nothing does."""
     if options.name in _WITH_VOCABULARY:
-        vocabulary = spoken(options)
+        coded = options.name in _CODES
+        vocabulary = words_for(options, TYPES[options.name].reader(options)) if coded else spoken(options)
         if None in vocabulary.words:
             return found.write(None)
         if vocabulary.exact[None] is not None:
@@ -127,6 +160,8 @@ def _blank(options: FieldTypeOptions, found: Form, column: Column, text_only: bo
     if options.name == "set" and column.kind in ("list", "json"):
         return []
     match column.kind:
+        case "json" if options.name == "json":
+            pass  # a text is a value of its own there
         case "text" | "json" | "any":
             return ""
         case "bytes":

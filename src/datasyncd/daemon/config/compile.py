@@ -36,7 +36,13 @@ from .translation import options_of
 NumberOf: TypeAlias = Callable[[str, str], FieldNumber]
 """From the name of an entity and of its field to the field's number, which never changes."""
 
-_NORMALISERS = {"phone": ("phonenumberslite",), "email": ("email-validator", "idna")}
+_NORMALISERS = {
+    "phone": ("phonenumberslite",),
+    "email": ("email-validator", "idna"),
+    "country": ("babel",),
+    "language": ("babel",),
+    "money": ("babel",),
+}
 """Packages that decide what the canonical form of a type is."""
 
 

@@ -11,7 +11,7 @@ from datasyncd.adapters.translate.types import reader
 from datasyncd.reconcile.rules import OnDelete, Policy
 
 from .derived import check_derived
-from .fields import AnyField, Consent, Enum, Phone, Set
+from .fields import AnyField, Consent, Enum, Json, Money, Phone, Set
 from .grammar import Entity
 from .known import Known, check_known
 from .lines import KeyPath
@@ -65,7 +65,7 @@ def _check_identify(name: str, entity: Entity, known: Known, findings: Findings)
         for part in parts:
             if check_known(part, known.entities[name], "field", (*path, place), findings):
                 field = entity.fields.get(part)
-                if isinstance(field, Consent | Set):
+                if isinstance(field, Consent | Set | Money | Json):
                     findings.error((*path, place), f'"{part}" is of type {field.type}, which identifies nothing')
 
 

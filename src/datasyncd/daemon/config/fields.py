@@ -21,10 +21,12 @@ Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, description="a name"
 Length: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65_536, description="a whole number from 1 to 65536")]
 
 
+Places: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=8, description="a whole number from 0 to 8")]
+
+
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """What all fields have."""
 
-    not_built_tags: ClassVar[tuple[str, ...]] = ("money", "json", "country", "language")
     policies: ClassVar[tuple[Policy, ...]] = (Policy.LATEST, Policy.AUTHORITY, Policy.MANUAL)
     """The policies that suit the type."""
 
@@ -102,6 +104,30 @@ class Enum(Field, frozen=True, kw_only=True, tag="enum"):
     values: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, description="a list of one or more names")]
 
 
+class Money(Field, frozen=True, kw_only=True, tag="money"):
+    """An exact amount and its currency."""
+
+    currency: Name | None = None
+    """The only currency (ISO 4217) that the field has; if none, it has any."""
+    digits: dict[str, Places] = {}
+    """Digits of amounts after the point by currency, where that is not what ISO 4217 says."""
+
+
+class Country(Field, frozen=True, kw_only=True, tag="country"):
+    """The two letters of ISO 3166-1."""
+
+
+class Language(Field, frozen=True, kw_only=True, tag="language"):
+    """A tag of BCP 47."""
+
+
+class Json(Field, frozen=True, kw_only=True, tag="json"):
+    """A JSON document, compared by its content."""
+
+    max_length: Length | None = None
+    """Most characters of its canonical text."""
+
+
 class Set(Field, frozen=True, kw_only=True, tag="set"):
     """Texts without order."""
 
@@ -126,4 +152,7 @@ class Consent(Field, frozen=True, kw_only=True, tag="consent"):
     """The systems that may collect an opt-in; none: nobody raises it again after an opt-out."""
 
 
-AnyField: TypeAlias = Text | Email | Url | Phone | Integer | Decimal | Date | DateTime | Boolean | Enum | Set | Consent
+AnyField: TypeAlias = (
+    Text | Email | Url | Phone | Integer | Decimal | Money | Date | DateTime | Boolean | Enum | Set | Consent | Country
+    | Language | Json
+)  # fmt: skip

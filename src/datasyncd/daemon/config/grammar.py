@@ -14,7 +14,7 @@ import msgspec
 
 from datasyncd.reconcile.rules import OnDelete
 
-from .fields import AnyField, Name
+from .fields import AnyField, Name, Places
 from .quantities import Duration, Share
 
 Direction: TypeAlias = Literal["pull", "push", "both"]
@@ -103,6 +103,14 @@ class Mapped(Table, frozen=True, kw_only=True):
     """Of a set that is written as text; "json" for a JSON array."""
     zone: Name | None = None
     """Of a datetime that is local time there without saying so, such as "Europe/Berlin". Default: UTC."""
+    form: Name | None = None
+    """Of money, a country or a language: which of its native forms the system has."""
+    locale: Name | None = None
+    """Of a country with `form = "name"`: the language of the names. Default: en."""
+    currency: Name | None = None
+    """Of money: what amounts are in that stand there without a currency."""
+    digits: dict[str, Places] | None = None
+    """Of money that is counted in the smallest unit: by currency, how many digits that unit is after the point."""
 
 
 def _share(default: str) -> Share:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from datasyncd.adapters.translate import Unusable
 from datasyncd.adapters.translate.types import reader
 
 from .expressions import ExpressionInvalid, Where, compile_where
-from .fields import AnyField, Boolean, Consent, DateTime, Enum, Set, Text
+from .fields import AnyField, Boolean, Consent, Country, DateTime, Enum, Language, Set, Text
 from .grammar import Document, Link, Mapped
 from .known import Known, check_known
 from .lines import KeyPath
 from .problems import Findings, nearest
 from .translation import options_of
 
+_FORMS = {
+    "form": ("money", "country", "language"),
+    "locale": ("country",),
+    "currency": ("money",),
+    "digits": ("money",),
+}
+"""Keys of a mapped field, and the types that they go with."""
 CONSENT_WORDS = ("in", "out", "unknown")
 
 
@@ -121,10 +129,11 @@ def _check_mapped(field: AnyField, mapped: Mapped, path: KeyPath, findings: Find
             findings.error((*path, "zone"), f'goes with type "datetime" only, not "{field.type}"')
         elif not _is_zone(mapped.zone):
             findings.error((*path, "zone"), 'expected the name of a time zone, such as "Europe/Berlin"')
+    _check_forms(field, mapped, path, findings)
     if mapped.values is None:
         return
-    if not isinstance(field, Text | Enum | Boolean | Consent):
-        text = f'goes with text, enum, boolean and consent only, not "{field.type}"'
+    if not isinstance(field, Text | Enum | Boolean | Consent | Country | Language):
+        text = f'goes with text, enum, boolean, consent, country and language only, not "{field.type}"'
         findings.error((*path, "values"), text)
         return
     for native, canonical in mapped.values.items():
@@ -132,6 +141,17 @@ def _check_mapped(field: AnyField, mapped: Mapped, path: KeyPath, findings: Find
         if isinstance(canonical, str) and canonical and choices and canonical not in choices:
             text = f"expected one of {', '.join(choices)}"
             findings.error((*path, "values", native), text, nearest(canonical, choices))
+
+
+def _check_forms(field: AnyField, mapped: Mapped, path: KeyPath, findings: Findings) -> None:
+    """What the keys say is for the translation to judge; whether they belong here is not."""
+    for key, types in _FORMS.items():
+        if getattr(mapped, key) is not None and field.type not in types:
+            findings.error((*path, key), f'goes with {_listed(types)} only, not "{field.type}"')
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _check_readable(field: AnyField, mapped: Mapped, path: KeyPath, findings: Findings) -> None:

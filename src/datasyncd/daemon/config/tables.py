@@ -104,8 +104,6 @@ class Reader:
             self._findings.error((*path, tag_field), f"missing; {choice}")
         elif not isinstance(tag, str):
             self._findings.error((*path, tag_field), f"{choice}; found {found(tag)}")
-        elif tag in getattr(structs[0], "not_built_tags", ()):
-            self._findings.error((*path, tag_field), f'{tag_field} "{tag}" is not built yet in this version')
         elif tag not in by_tag:
             self._findings.error(
                 (*path, tag_field), f"unknown {tag_field}; {choice}", nearest(tag, by_tag) if self._quote else None
