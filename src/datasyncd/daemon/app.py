@@ -194,18 +194,16 @@ class App:
             if not push and not isinstance(error, Throttled):
                 worker.failed(way, error)
             return Counts()
-        worker.running = True
         try:
-            if push:
-                return await push_link(self.engine, link, pulled=True)
-            counts = await pull_link(self.engine, link)
+            with worker.at_work():
+                if push:
+                    return await push_link(self.engine, link, pulled=True)
+                counts = await pull_link(self.engine, link)
         except Throttled:
             return Counts()
         except AdapterError as error:
             worker.failed(way, error)
             return Counts()
-        finally:
-            worker.running = False
         worker.last_success = self.engine.clock.now()
         return counts
 

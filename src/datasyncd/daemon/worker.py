@@ -6,8 +6,9 @@ link due. Pulls of one link never overlap, and neither do its pushes.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 import anyio
@@ -78,7 +79,8 @@ class Worker:
         """The longest time between two runs that the config lets one expect."""
         self.due = Signal()
         self.owed = Signal()
-        self.running = False
+        self._under_way = 0
+        """Calls of its pull and its push, which do not wait for each other."""
         self.stopping = False
         self.started_at = engine.clock.now()
         self.last_success: int | None = None
@@ -119,6 +121,20 @@ class Worker:
     @property
     def failure_rate(self) -> float:
         return round(self.outcomes.count(False) / len(self.outcomes), 3) if self.outcomes else 0.0
+
+    @property
+    def running(self) -> bool:
+        """A pull or a push is under way."""
+        return self._under_way > 0
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """A pull or a push."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     def stop(self) -> None:
         """Finish what is under way and begin nothing new."""
@@ -180,9 +196,9 @@ class Worker:
 
     async def _attempt(self, way: Way, once: Callable[[], object]) -> float | None:
         """Run one pull or push; seconds until it should be tried again, or None when it went well."""
-        self.running = True
         try:
-            await once()  # type: ignore[misc]
+            with self.at_work():
+                await once()  # type: ignore[misc]
         except Throttled:
             # No failure: the system answers, and says when it can be asked again.
             return max(self.engine.waits.left_s(self.key[0]), SHORTEST_S)
@@ -200,8 +216,6 @@ class Worker:
             self.due.set()
             self.owed.set()
             raise
-        finally:
-            self.running = False
         return None
 
     async def _pull_once(self) -> None:
