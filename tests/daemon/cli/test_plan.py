@@ -166,6 +166,7 @@ def test_a_plan_can_be_made_while_somebody_works_on_the_state(tmp_path: Path) ->
 
 def test_while_the_daemon_runs_a_plan_shows_that_nothing_is_left_to_do(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
+    assert shop.runs("sync").exit_code == 0
 
     with shop.daemon():
         done = shop.runs("plan", "--json")
