@@ -29,7 +29,7 @@ from datasyncd.daemon.config.expressions import FUNCTIONS
 from datasyncd.daemon.config.load import load
 from datasyncd.daemon.config.schema import schema
 from datasyncd.daemon.demo import tour
-from datasyncd.daemon.plan import document, item
+from datasyncd.daemon.plan import applier, carry_out, document, item
 from datasyncd.daemon.plan import result as plan
 from datasyncd.daemon.review import conflicts, explain, guards, history, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
@@ -42,7 +42,7 @@ PATH = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 LISTS = {"resolve": "conflicts"}
 """The command that lists what another one takes the ID of, where that is not itself."""
 
-ALONE = ("docs/tutorial/first-sync.md",)
+ALONE = ("docs/tutorial/first-sync.md", "docs/how-to/look-before-the-first-write.md")
 """Pages that make all they need, in an empty folder."""
 BESIDE_THE_EXAMPLE = (
     "README.md",
@@ -236,6 +236,7 @@ def test_the_reference_of_json_names_every_key() -> None:
         dictionary.Dictionary, dictionary.DescribedEntity, dictionary.Described, dictionary.DescribedFunction,
         dictionary.Place, dictionary.Use, tour.Tour, tour.Story, tour.Step, tour.Seen, plan.PlanResult, plan.Counted,
         plan.Example, plan.Change, item.Item, item.Field, document.Head, document.End, restore.Restored,
+        carry_out.Applied, applier.Left,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

@@ -31,7 +31,7 @@ class Oversight(Protocol):
         """Whether each record is read by key before it is written to, even where the system refuses stale writes."""
         ...
 
-    def looked(self, answers: Sequence[Record | Gone | Malformed]) -> None:
+    def looked(self, link: Link, answers: Sequence[Record | Gone | Malformed]) -> None:
         """What the records of the batch hold that are planned next."""
         ...
 

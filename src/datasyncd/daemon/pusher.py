@@ -282,7 +282,7 @@ class Delivery:
             if taken.missing:
                 link.wants_full = True
             if self._oversight is not None:
-                self._oversight.looked(answers)
+                self._oversight.looked(link, answers)
             heads = tx.clusters.heads(link.system, link.object, batch.reads)
             good = {a.key for a in answers if isinstance(a, Record)} - taken.thrown
             again = [head.cluster_id for key, head in heads.items() if key not in good]

@@ -25,7 +25,8 @@ from datasyncd.adapters.registry import AdapterKind, manifest_of
 from datasyncd.daemon.config.load import Config, load
 from datasyncd.daemon.cycle import SyncResult, sync
 from datasyncd.daemon.engine import Engine
-from datasyncd.daemon.plan.look import plan
+from datasyncd.daemon.plan.carry_out import Applied, apply
+from datasyncd.daemon.plan.look import plan, plan_to
 from datasyncd.daemon.plan.result import PlanResult
 
 FIELDS = ("email", "name", "city", "phone", "sms", "tags", "score", "language")
@@ -99,6 +100,12 @@ class World:
     async def plan(self) -> PlanResult:
         return await plan(self.config())
 
+    async def plan_to(self, file: Path) -> PlanResult:
+        return await plan_to(self.config(), file)
+
+    async def apply(self, file: Path, *, strict: bool = False) -> Applied:
+        return await apply(self.config(), file, strict=strict)
+
     async def held(self) -> dict[str, int]:
         """Writes that guards hold now, by link."""
         async with Engine.open(self.config(), "guard", attach=False) as engine:
@@ -169,7 +176,7 @@ class World:
             with closing(sqlite3.connect(self.folder / "crm.db")) as db:
                 db.row_factory = sqlite3.Row
                 return [
-                    {**row, "tags": tuple(filter(None, (row["tags"] or "").split(";"))), "sms": _flag(row["sms"])}
+                    {**row, "tags": _tags(row["tags"] or ""), "sms": _flag(row["sms"])}
                     for row in db.execute("SELECT * FROM people ORDER BY id")
                 ]
         if system == "mail":
@@ -177,7 +184,7 @@ class World:
             return [
                 {
                     **row,
-                    "tags": tuple(filter(None, row["tags"].split(";"))),
+                    "tags": _tags(row["tags"]),
                     "sms": {"true": True, "false": False, "": None}[row["sms"]],
                     "score": int(row["score"]) if row["score"] else None,
                 }
@@ -222,7 +229,7 @@ class World:
         self.app.now += 1_000_000
         present = self.app.holds("people")
         for row in rows:
-            fields = {**{name: row[name] for name in FIELDS}, "tags": list(row["tags"])}
+            fields = {**{name: row[name] for name in FIELDS}, "tags": ";".join(row["tags"])}
             if row["id"] not in present:
                 self.app.create("people", fields, row["id"])
             elif {name: present[row["id"]].get(name) for name in FIELDS} != fields:
@@ -232,7 +239,12 @@ class World:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row.get(name) for name in ("id", *FIELDS)} | {"tags": tuple(row.get("tags") or ())}
+    return {name: row.get(name) for name in ("id", *FIELDS)} | {"tags": _tags(row.get("tags") or "")}
+
+
+def _tags(stored: str | list[str]) -> tuple[str, ...]:
+    """A set as a list, or as a text where the store has no lists."""
+    return tuple(filter(None, stored.split(";") if isinstance(stored, str) else stored))
 
 
 def _flag(stored: int | None) -> bool | None:

@@ -22,6 +22,7 @@ TRACE = "DATASYNCD_TRACE"
 COMMANDS = {
     "init": ("init", "init", "Writes a commented config."),
     "plan": ("plan", "plan", "What sync would do, on real data; writes nothing."),
+    "apply": ("plan", "apply", "Carries out exactly a plan that was looked at."),
     "run": ("work", "run", "The daemon: keeps the systems in step until it is stopped."),
     "sync": ("work", "sync", "Cycles until nothing is left to do, then exits."),
     "check": ("work", "check", "Validates the config, then looks at each system."),

@@ -13,6 +13,7 @@ import click
 from .asking import common, load_config
 from .screen import coloured, show_json, table, text_of
 from .stopped import TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
+from .work import show_sync
 
 T = TypeVar("T")
 
@@ -22,7 +23,9 @@ HEADS = ("system", "entity", "create", "update", "clear", "opt out", "opt in", "
 
 @click.command()
 @common
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file for every write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file of every write, to `apply`."
+)
 @click.option(
     "--samples", type=click.IntRange(0, 1_000), default=3, show_default=True, help="Examples of each kind and system."
 )
@@ -49,7 +52,33 @@ def plan(config: Path | None, as_json: bool, output: Path | None, samples: int) 
     else:
         _show_plan(_builtins(found))
         if output is not None:
-            click.echo(f"every write is in {output}")
+            click.echo(f"every write is in {output}; carry it out: datasyncd apply {output}")
+    sys.exit(found.exit_code)
+
+
+@click.command()
+@common
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--strict", is_flag=True, help="Only if all of it still stands and nothing else is due.")
+def apply(config: Path | None, as_json: bool, file: Path, strict: bool) -> None:
+    """Carries out exactly the plan in FILE (from `plan -o`): what is no longer so is left out, and listed.
+
+    Exits as `sync`, and with 1 also when something was left out; 64 for a plan of another config.
+    """
+    from ..plan.carry_out import apply as carry_out
+    from .progress import progress
+
+    settings = load_config(config)
+
+    async def work() -> Any:
+        with progress() as note:
+            return await carry_out(settings, file, strict=strict, progress=note)
+
+    found = _run(settings, work)
+    if as_json:
+        show_json(_builtins(found))
+    else:
+        _show_applied(_builtins(found))
     sys.exit(found.exit_code)
 
 
@@ -109,6 +138,23 @@ def _show_plan(found: dict[str, Any]) -> None:
     ):
         if count:
             click.echo(f"{count} {what}")
+
+
+def _show_applied(found: dict[str, Any]) -> None:
+    left = found["left_out"]
+    if found["refused"]:
+        click.echo(f"nothing was sent: {len(left)} of what is due or planned is not the same in both")
+    else:
+        show_sync(found)
+        click.echo(f"{found['sent']} of {found['planned']} planned writes are done")
+        if left:
+            click.echo(f"{len(left)} left out; what is due of it waits for the next sync")
+    if left:
+        rows = [(f"{e['system']}.{e['entity']}", e["key"], e["op"], e["field"] or "", e["why"]) for e in left]
+        table(("link", "key", "write", "field", "why"), rows)
+    if found["refused"]:
+        for name, reason in found["failed"].items():
+            click.echo(f"{coloured('error')}: {name}: {reason}")
 
 
 def _show_examples(title: str, examples: list[dict[str, Any]]) -> None:

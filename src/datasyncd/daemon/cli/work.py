@@ -65,7 +65,7 @@ def sync(config: Path | None, as_json: bool, link: str | None, full: bool) -> No
     if as_json:
         show_json(found)
     else:
-        _show_sync(found)
+        show_sync(found)
     sys.exit(code)
 
 
@@ -106,7 +106,8 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
     return {**msgspec.to_builtins(result), "exit_code": result.exit_code}
 
 
-def _show_sync(found: dict[str, Any]) -> None:
+def show_sync(found: dict[str, Any]) -> None:
+    """What a run did, and what it leaves to a person."""
     cycles, echoes = count(found["cycles"], "cycle"), count(found["echoes"], "own write")
     click.echo(f"{cycles} in {found['seconds']:.2f} s, {echoes} recognised")
     names = dict.fromkeys([*found["read"], *found["written"]])

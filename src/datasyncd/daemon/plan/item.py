@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from datasyncd.adapters.contract import Record
 from datasyncd.adapters.digest import row_digest
 from datasyncd.adapters.translate.mapping import Reading
 from datasyncd.reconcile.cluster import Cluster
@@ -85,17 +84,16 @@ def founder_of(cluster: Cluster) -> str:
 
 
 def item_of(
-    link: Link, planned: Plan, values: Mapping[FieldNumber, Value], there: Record | None, digests: Digests
+    link: Link, planned: Plan, values: Mapping[FieldNumber, Value], there: Reading | None, digests: Digests
 ) -> Item:
     """The item of a write; `values`: what is sent; `there`: its record as it is now."""
     item = Item(entity=link.rule.entity, founder=founder_of(planned.cluster), target=link.system, op=planned.op)
-    reading = None if there is None else link.translation.reading(there)
     if planned.op == "delete":
-        item.there = "" if reading is None else digests.whole(reading, link)
+        item.there = "" if there is None else digests.whole(there, link)
         return item
     fields = link.entity.fields
     item.fields = {
-        fields[number].name: Field(value, "" if reading is None else digests.there(reading, number))
+        fields[number].name: Field(value, "" if there is None else digests.there(there, number))
         for number, value in values.items()
     }
     return item

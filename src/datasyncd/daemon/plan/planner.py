@@ -31,7 +31,7 @@ class Planner:
         self._digests = digests
         self._on_item = on_item
 
-    def looked(self, answers: Sequence[Record | Gone | Malformed]) -> None:
+    def looked(self, link: Link, answers: Sequence[Record | Gone | Malformed]) -> None:
         """The recorder knows what is there."""
 
     def leaves_out(self, link: Link, planned: Plan, *, fresh: bool) -> bool:
@@ -51,7 +51,8 @@ class Planner:
             if self._examples.wants(link, planned.op, kind):
                 self._example(tx, link, planned, kind, record)
             if self._digests is not None:
-                item = item_of(link, planned, planned.values(), record, self._digests)
+                reading = None if record is None else link.translation.reading(record)
+                item = item_of(link, planned, planned.values(), reading, self._digests)
                 item.key = self._examples.terms.key_of(planned.cluster)
                 self._on_item(item)
 
