@@ -98,10 +98,8 @@ def _context(config: Config, system: str) -> AdapterContext:
 
 async def check(config: Config) -> list[Finding]:
     """All that stands between a config and its systems."""
-    numbers = {
-        (entity, field): number
-        for number, (entity, field) in enumerate((e, f) for e, known in config.entities.items() for f in known.fields)
-    }
+    registers = [(entity, name) for entity, known in config.entities.items() for name in known.registers]
+    numbers = {register: number for number, register in enumerate(registers)}
     findings: list[Finding] = []
     promised: dict[tuple[str, str], Capabilities] = {}
     for system, declared in config.systems.items():

@@ -8,7 +8,7 @@ import pytest
 
 from datasyncd.state.database import lock
 
-from .shop import Shop
+from .shop import CONFIG, Shop
 
 KEYS = {"cycles", "read", "written", "echoes", "conflicts", "quarantined", "seconds"}
 
@@ -116,3 +116,18 @@ def test_check_finds_what_stands_between_config_and_systems(tmp_path: Path, old:
     assert (text.exit_code, document.exit_code, document.json["valid"]) == (78, 78, False)
     assert says in text.out
     assert any(says in finding["text"] for finding in document.json["findings"])
+
+
+def test_check_looks_at_the_members_of_a_group(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    alone, together = 'language = { type = "text"', 'language = { group = "g", type = "text"'
+    grouped = CONFIG.replace('name = { type = "text"', 'name = { policy = "manual", group = "g", type = "text"')
+    grouped = grouped.replace(alone, together)
+    shop.config.write_text(grouped)
+    assert shop.runs("check").exit_code == 0
+
+    shop.config.write_text(grouped.replace('name = "Name", ', 'name = "Nom", '))
+    checked = shop.runs("check")
+
+    assert checked.exit_code == 78
+    assert "Nom" in checked.out
