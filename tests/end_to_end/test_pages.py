@@ -42,7 +42,12 @@ PATH = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 LISTS = {"resolve": "conflicts"}
 """The command that lists what another one takes the ID of, where that is not itself."""
 
-ALONE = ("docs/tutorial/first-sync.md", "docs/how-to/look-before-the-first-write.md")
+ALONE = (
+    "docs/tutorial/first-sync.md",
+    "docs/how-to/look-before-the-first-write.md",
+    "docs/how-to/compute-and-group-fields.md",
+    "docs/explanation/why-versions-not-clocks.md",
+)
 """Pages that make all they need, in an empty folder."""
 BESIDE_THE_EXAMPLE = (
     "README.md",
