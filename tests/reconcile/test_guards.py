@@ -302,3 +302,16 @@ def test_few_blanks_in_a_source_are_no_mass() -> None:
     world, people = blanked(4)
     assert {person.shows("name")["mail"] for person in people[:4]} == {""}
     assert world.guards() == []
+
+
+def test_a_source_that_is_put_right_holds_nothing_any_more() -> None:
+    world, people = blanked(8)
+    for person in people[:8]:
+        person.edits("crm", name="Ann")
+    world.syncs()
+    assert world.guards() == []
+
+    for person in people[:8]:
+        person.edits("crm", name="")
+    world.syncs()
+    assert [(held.link, held.write_class, held.count) for held in world.guards()] == [("crm.contact", "clear", 8)]

@@ -35,6 +35,8 @@ class Gate:
         """Which classes wait for a person, by all that is waiting now. False: nothing waits."""
         link, rule = self.link, self.link.rule
         waiting = tx.outbox.classes(link.system, rule.entity)
+        if not any(bits & WriteClass.CLEAR for bits in waiting):
+            self._end_blanked(tx)
         if not waiting:
             for known in tx.guards.all():
                 if (known.system, known.entity, known.source) == (link.system, rule.entity, False):
@@ -86,6 +88,15 @@ class Gate:
                 for other in self.link.entity.links:
                     tx.outbox.wake(other, entity, tx.at)
         return found
+
+    def _end_blanked(self, tx: Tx) -> None:
+        """A source that was put right holds nothing any more: no system of the entity is to clear a field."""
+        entity, links = self.link.rule.entity, self.link.entity.links
+        held = [known for known in tx.guards.all() if (known.entity, known.source) == (entity, True)]
+        blanked = [known for known in held if known.write_class is WriteClass.CLEAR]
+        if blanked and not any(bits & WriteClass.CLEAR for name in links for bits in tx.outbox.classes(name, entity)):
+            for known in blanked:
+                tx.guards.set_state(known.id, "over")
 
     def withhold(self, tx: Tx, planned: Plan) -> int:
         """Take out of a plan what a guard holds, and note it there; returns how many items."""
