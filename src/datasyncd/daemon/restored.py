@@ -19,16 +19,17 @@ from datasyncd.reconcile.rules import EntityRule
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
+from .recount import recount
 from .review.timestamp import timestamp
 
 PREFIX = "restored:"
-"""Of the settings that say so: behind it stands the entity; the value is the time of the backup."""
+"""Of the settings that say so: behind it stands the entity; the value is the times of the backup and the restore."""
 BATCH = 1_000
 
 
 def mark(tx: Tx, entity: str, backup_at: int) -> None:
     """Note that an entity is to be read whole; `backup_at`: microseconds, the last commit in the backup."""
-    tx.set_meta(PREFIX + entity, str(backup_at).encode())
+    tx.set_meta(PREFIX + entity, f"{backup_at} {tx.at}".encode())
 
 
 def marked(tx: Tx) -> set[str]:
@@ -66,11 +67,13 @@ async def settle(store: Store, entity: EntityRule) -> bool:
 
 def _settle(tx: Tx, entity: EntityRule, fp: Fingerprinter) -> bool | None:
     """One transaction; None: there is more to do."""
-    since = tx.meta(PREFIX + entity.name)
-    if since is None or unread(tx, entity):
+    times = tx.meta(PREFIX + entity.name)
+    if times is None or unread(tx, entity):
         return False
-    if _stop_creates(tx, entity, int(since), fp):
+    backup_at, restored_at = map(int, times.split())
+    if _stop_creates(tx, entity, backup_at, fp):
         return None
+    recount(tx, entity, restored_at, fp)
     tx.drop_meta(PREFIX + entity.name)
     for link in entity.links.values():
         tx.outbox.wake(link.system, entity.name, tx.at)

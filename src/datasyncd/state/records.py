@@ -214,6 +214,15 @@ class Records:
         )
         return {(row[0], row[1]): row[2] for row in rows}
 
+    def edited_since(self, entity: str, at: int) -> list[int]:
+        """Clusters of an entity that have an edit in the journal later than `at`, in order."""
+        rows = self._db.execute(
+            "SELECT DISTINCT j.cluster_id FROM journal j JOIN cluster c ON c.id = j.cluster_id"
+            " WHERE c.entity = ? AND j.kind = 'edit' AND j.at > ? ORDER BY 1",
+            (entity, at),
+        )
+        return [row[0] for row in rows]
+
     def consents(self) -> list[int]:
         """Numbers of the fields of which acts of consent are known."""
         return [row[0] for row in self._db.execute("SELECT DISTINCT field FROM act ORDER BY 1")]

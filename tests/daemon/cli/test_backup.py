@@ -80,6 +80,17 @@ def test_a_backup_is_taken_while_the_daemon_runs(shop: Shop) -> None:
     assert [path.name for path in state_of(shop).parent.glob("*.copy-*")] == []
 
 
+def test_each_copy_is_of_one_moment_while_records_change(shop: Shop) -> None:
+    with shop.daemon():
+        for n in range(12):
+            shop.says("crm", n % 6 + 1, name=f"Name {n}")
+            copy = shop.folder / f"copy{n}"
+            assert shop.runs("backup", str(copy)).exit_code == 0
+            with contextlib.closing(sqlite3.connect(copy)) as db:
+                newest = db.execute("SELECT max(revision) FROM cluster").fetchone()[0]
+            assert newest <= sequence_of(copy)
+
+
 def test_a_backup_holds_what_is_committed_and_not_yet_checkpointed(shop: Shop) -> None:
     with contextlib.closing(sqlite3.connect(state_of(shop), isolation_level=None)) as writer:
         writer.execute("PRAGMA wal_autocheckpoint = 0")

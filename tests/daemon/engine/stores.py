@@ -22,7 +22,8 @@ class Stores:
 
     def _store(self, name: str) -> sqlite3.Connection:
         db = sqlite3.connect(self.folder / f"{name}.db", isolation_level=None)
-        db.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT, name TEXT, city TEXT, sms INTEGER)")
+        columns = "id INTEGER PRIMARY KEY, email TEXT, name TEXT, city TEXT, sms INTEGER, points INTEGER"
+        db.execute("".join(["CREATE TABLE people (", columns, ")"]))
         return db
 
     def add(self, db: sqlite3.Connection, **fields: object) -> None:
@@ -43,7 +44,13 @@ class Stores:
         link: str = "",
     ) -> None:
         """Write the config: `more` goes into the entity, `link` into each link."""
-        types = {"email": '"email"', "name": '"text"', "city": '"text"', "sms": '"consent", authorised = ["crm"]'}
+        types = {
+            "email": '"email"',
+            "name": '"text"',
+            "city": '"text"',
+            "sms": '"consent", authorised = ["crm"]',
+            "points": '"integer", policy = "counter"',
+        }
         lines = ["[daemon]", 'state_dir = "var"', 'listen = ""']
         for system in links:
             lines += [f"[systems.{system}]", 'adapter = "sqlite"', f'path = "{system}.db"']
