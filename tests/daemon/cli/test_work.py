@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +135,48 @@ def test_check_looks_at_the_members_of_a_group(tmp_path: Path) -> None:
 
     assert checked.exit_code == 78
     assert "Nom" in checked.out
+
+
+NO_UTF8 = b"Id,Email,Name,Language,Phone,Sms,\xe9t\xe9\n"
+
+
+@pytest.mark.parametrize("command", ["check", "sync", "plan", "status", "quarantine", "conflicts"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_header_with_bytes_that_are_no_utf8_breaks_no_command(tmp_path: Path, command: str, as_json: bool) -> None:
+    shop = Shop(tmp_path)
+    shop.sheet.write_bytes(NO_UTF8)
+    shop.runs("sync")
+
+    done = process(shop, command, *(["--json"] if as_json else []))
+
+    assert done.returncode in (0, 1, 3, 75), done.stderr
+    assert "Traceback" not in done.stderr
+    if as_json:
+        json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_name_with_bytes_that_are_no_utf8_is_named_in_an_error(tmp_path: Path, as_json: bool) -> None:
+    shop = Shop(tmp_path)
+    shop.sheet.write_bytes(NO_UTF8.replace(b"Language", b"Langu\xe9ge"))
+
+    checked, synced = (process(shop, command, *(["--json"] if as_json else [])) for command in ("check", "sync"))
+
+    assert (checked.returncode, synced.returncode) == (78, 75), checked.stderr + synced.stderr
+    assert "\\udce9" in checked.stdout or "Langu" in checked.stdout
+    assert "bug" not in synced.stderr
+    with shop.daemon("crm"):
+        status = process(shop, "status", *(["--json"] if as_json else []))
+        assert (status.returncode, "mail" in status.stdout) == (2, True), status.stdout + status.stderr
+
+
+def process(shop: Shop, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command as a process of its own, whose screen knows nothing but ASCII."""
+    return subprocess.run(
+        [sys.executable, "-m", "datasyncd", *words, "--config", str(shop.config)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        timeout=60,
+        check=False,
+    )

@@ -10,6 +10,12 @@ from __future__ import annotations
 
 def main() -> None:
     """The console script."""
+    import io
+    import sys
+
     from .group import group
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what the screen cannot show must not end a command
 
     group.main(prog_name="datasyncd")

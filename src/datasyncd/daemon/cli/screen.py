@@ -20,8 +20,14 @@ COLOURS = {"ok": "green", "warning": "yellow", "critical": "red", "unknown": "bl
 
 
 def show_json(document: Any) -> None:
-    """One document."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    """One document; escaped where the screen cannot show it, or a name holds bytes that are no text."""
+    indent = 2 if sys.stdout.isatty() else None
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=indent)
+    click.echo(text)
 
 
 def coloured(word: str) -> str:

@@ -97,7 +97,7 @@ class Server:
         if handler is None:
             return _error(Failure(f'the daemon has no command "{request.command}"; is it of another version?', USAGE))
         try:
-            answer = msgspec.json.encode({"ok": await handler({**request.arguments, "by": by})}) + b"\n"
+            answer = _encoded({"ok": await handler({**request.arguments, "by": by})})
         except Failure as failure:
             return _error(failure)
         except Exception as error:
@@ -187,4 +187,23 @@ async def _send(stream: anyio.abc.SocketStream, line: bytes) -> None:
 
 def _error(failure: Failure) -> bytes:
     error = {"text": failure.text, "exit_code": failure.exit_code, "details": failure.details}
-    return msgspec.json.encode({"error": error}) + b"\n"
+    return _encoded({"error": error})
+
+
+def _encoded(document: Any) -> bytes:
+    """One line of JSON. Bytes that are no UTF-8, such as in the header of a file, are shown as `\\udce9`."""
+    try:
+        return msgspec.json.encode(document) + b"\n"
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_well_formed(msgspec.to_builtins(document))) + b"\n"
+
+
+def _well_formed(document: Any) -> Any:
+    """The same document without lone surrogates."""
+    if isinstance(document, str):
+        return document.encode("utf-8", "backslashreplace").decode()
+    if isinstance(document, dict):
+        return {_well_formed(name): _well_formed(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_well_formed(item) for item in document]
+    return document
