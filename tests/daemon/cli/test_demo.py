@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import sqlite3
+import subprocess
+import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +151,33 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert code == 69
     assert stood == [["billing.db", "config.toml", "desk", "mail", "prefs", "shop.db", "sms"]]
     assert list(tmp_path.iterdir()) == []
+
+
+def all_of(terminal: int) -> str:
+    """All that is written to a terminal until nobody has it open any more."""
+    with open(terminal, "rb", buffering=0) as ours:
+        parts = []
+        with contextlib.suppress(OSError):
+            while part := ours.read(1000):
+                parts.append(part)
+    return b"".join(parts).decode()
+
+
+def test_what_is_going_on_is_shown_on_a_terminal_and_the_stories_go_where_they_are_sent() -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "datasyncd", "demo", "--story", "1"]
+    with ThreadPoolExecutor() as aside:
+        seen = aside.submit(all_of, ours)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs, text=True, check=False
+        )
+        os.close(theirs)
+        progress = seen.result()
+
+    assert done.returncode == 0
+    assert "Hand grinder 40" in done.stdout
+    assert "story 1: An order brings" in progress
+    assert "Hand grinder 40" not in progress
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

@@ -76,32 +76,53 @@ def _play(scripts: dict[int, Script], folder: Path, show: Show | None) -> Tour:
 
     began = time.monotonic()
     stage = Stage(folder)
+    stories: list[Story] = []
     with _waiting() as waits:
         waits("six systems are made and brought in step")
         stage.set_up()
+        waits(None)
         if show is not None:
             show.begins()
-        stories = []
         for number, script in scripts.items():
-            waits(f"story {number}: {script.title}")
             if show is not None:
                 show.story(number, script)
-            stories.append(play(number, script, stage, (lambda _step: None) if show is None else show.step))
+            going_on = f"story {number}: {script.title}"
+
+            def tell(step: Step, going_on: str = going_on) -> None:
+                waits(None)
+                if show is not None:
+                    show.step(step)
+                waits(going_on)
+
+            waits(going_on)
+            stories.append(play(number, script, stage, tell))
+            waits(None)
             if show is not None:
                 show.over(stories[-1])
     return Tour(stories, all(story.held for story in stories), round(time.monotonic() - began, 3), None)
 
 
 @contextlib.contextmanager
-def _waiting() -> Iterator[Callable[[str], None]]:
-    """What is going on, on a terminal only."""
+def _waiting() -> Iterator[Callable[[str | None], None]]:
+    """Shows what is going on, on a terminal only; None: takes it away, so that something else can be shown."""
     if not sys.stderr.isatty():
         yield lambda _text: None
         return
     from rich.console import Console
+    from rich.status import Status
 
-    with Console(stderr=True).status("") as status:
-        yield status.update
+    status = Status("", console=Console(stderr=True))
+
+    def waits(text: str | None) -> None:
+        status.stop()
+        if text is not None:
+            status.update(text)
+            status.start()
+
+    try:
+        yield waits
+    finally:
+        status.stop()
 
 
 class Show:
