@@ -1,4 +1,4 @@
-"""A first sync planned, with and without a file of every write, and a plan with nothing to do.
+"""A first sync planned, with and without a file of every write; this carried out; and a plan with nothing to do.
 
 python -m tests.benchmarks.bench_plan [N]      default: 100,000 contacts of 14 fields
 """
@@ -24,7 +24,9 @@ def main() -> None:
             assert created == count, created
             show(name, contacts=count, seconds=cost.seconds, cpu_s=cost.cpu_s, rss_mb=cost.rss_mb)
         show("file", bytes_per_contact=(at / "plan.jsonl").stat().st_size // count)
-        assert run("sync", "--json", "--config", str(config)).code == 0
+        cost = run("apply", str(at / "plan.jsonl"), "--json", "--config", str(config))
+        assert (cost.code, json.loads(cost.output)["sent"]) == (0, count), cost
+        show("apply", seconds=cost.seconds, cpu_s=cost.cpu_s, rss_mb=cost.rss_mb)
         cost = run(*words)
         assert cost.code == 0, cost
         show("plan, nothing to do", seconds=cost.seconds, cpu_s=cost.cpu_s, rss_mb=cost.rss_mb)

@@ -131,6 +131,28 @@ def test_a_mass_change_is_shown_as_held(tmp_path: Path) -> None:
     assert held["fields"]["name"]["from"].startswith("Ann ")
 
 
+def test_what_a_source_seems_to_have_blanked_or_lost_is_shown_as_held_with_what_it_would_do_elsewhere(
+    tmp_path: Path,
+) -> None:
+    shop = Shop(tmp_path, customers=12)
+    shop.config.write_text(shop.config.read_text().replace('"newest"', '"newest"\non_delete = "propagate"'))
+    assert shop.runs("sync").exit_code == 0
+    for n in range(1, 9):
+        shop.says("mail", n, name=None)
+    blanked = shop.runs("plan", "--json").json
+    shop.sheet.write_text(shop.sheet.read_text().splitlines(keepends=True)[0])
+    lost = shop.runs("plan", "--json").json
+
+    assert (counts(blanked, "mail"), counts(blanked, "crm")) == ({"held": 8}, {})
+    first = blanked["examples"][0]
+    assert (first["system"], first["action"], first["kind"]) == ("crm", "held", "clear")
+    assert (first["fields"]["name"]["from"], first["fields"]["name"]["to"]) == ("Ann 1", None)
+    assert counts(lost, "mail") == {"held": 12}
+    first = lost["examples"][0]
+    assert (first["system"], first["action"], first["kind"]) == ("crm", "held", "delete")
+    assert first["fields"]["name"]["because"] == "mail seems to have lost it"
+
+
 def test_the_file_of_a_plan_is_for_its_owner_alone_and_names_each_write(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     changed(shop)

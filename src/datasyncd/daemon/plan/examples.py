@@ -58,10 +58,12 @@ class Examples:
         }
         self._keep(Example(link.system, link.rule.entity, self.terms.key_of(cluster), action, kind, fields))
 
-    def add_delete(self, link: Link, cluster: Cluster, action: str, there: Record | None) -> None:
-        """One more record that goes."""
+    def add_delete(
+        self, link: Link, cluster: Cluster, action: str, there: Record | None, because: str | None = None
+    ) -> None:
+        """One more record that goes; without a reason: since it is deleted elsewhere."""
         gone = sorted({b.system for b in cluster.bindings if b.state == BindingState.GONE and b.system != link.system})
-        because = f"deleted in {' and '.join(gone)}" if gone else "deleted"
+        because = because or (f"deleted in {' and '.join(gone)}" if gone else "a person decided so")
         rules = [link.entity.fields[number] for number in sorted(link.rule.fields)]
         was = _canonical(link, there, link.rule.fields)
         fields = {

@@ -18,16 +18,20 @@ from .examples import Examples, kind_of
 
 
 async def add_held(engine: Engine, examples: Examples, guard: Guard, most: int) -> None:
-    """Up to `most` of the writes that wait for an approval; of a source, of the records that it seems to have lost."""
-    link = engine.links.get((guard.system, guard.entity))
-    if link is None:
-        return
+    """Up to `most` writes that wait for an approval; where a source seems to have lost something, for each target."""
+    for (system, entity), link in engine.links.items():
+        if entity == guard.entity and (system == guard.system) != guard.source:
+            await _add_of(engine, examples, guard, link, most)
+
+
+async def _add_of(engine: Engine, examples: Examples, guard: Guard, link: Link, most: int) -> None:
+    """Those to one system."""
     items, keys = await engine.store.transact(lambda tx: _wanted(tx, link, guard, most))
     there: dict[str, Record] = {}
     with contextlib.suppress(AdapterError):  # an example then says only what would be written
         answers = await link.adapter.read(link.object, keys) if keys else []
         there = {answer.key: answer for answer in answers if isinstance(answer, Record)}
-    await engine.store.transact(lambda tx: _add(tx, link, examples, items, there))
+    await engine.store.transact(lambda tx: _add(tx, link, guard, examples, items, there))
 
 
 def _wanted(tx: Tx, link: Link, guard: Guard, most: int) -> tuple[list[Item], list[str]]:
@@ -38,14 +42,15 @@ def _wanted(tx: Tx, link: Link, guard: Guard, most: int) -> tuple[list[Item], li
     return items, [binding.ext_id for binding in bindings if binding is not None]
 
 
-def _add(tx: Tx, link: Link, examples: Examples, items: list[Item], there: dict[str, Record]) -> None:
+def _add(tx: Tx, link: Link, guard: Guard, examples: Examples, items: list[Item], there: dict[str, Record]) -> None:
     clusters = tx.clusters.load({item.cluster_id for item in items})
     for item in items:
         cluster = clusters[item.cluster_id]
         binding = cluster.binding_in(link.system)
         record = there.get(binding.ext_id) if binding is not None else None
         if item.write_class is WriteClass.DELETE:
-            examples.add_delete(link, cluster, "held", record)
+            lost = f"{guard.system} seems to have lost it" if guard.source else None
+            examples.add_delete(link, cluster, "held", record, lost)
             continue
         planned = plan(cluster, link.entity, link.rule, examples.terms.fp, fresh=True, searched=True)
         if planned is None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+import msgspec
+
 from datasyncd.adapters.contract import Key, Native, ObjectSpec, Record, Version, VersionOrder
 from datasyncd.adapters.digest import ABSENT, row_digest
 
-Row: TypeAlias = tuple[Any, ...]
-"""Values in the order of the object's columns."""
+Row: TypeAlias = bytes | list[Any]
+"""Values in the order of the object's columns, packed where they can be: a first sync makes many."""
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list).decode
 
 
 class Overlay:
@@ -72,14 +77,20 @@ class Overlay:
             self._gone.add(key)
 
     def _keep(self, key: Key, fields: Mapping[str, Native], times: int) -> Record:
-        row = tuple([fields.get(name) for name in self._columns])
-        record = self._versioned(key, dict(zip(self._columns, row, strict=True)), None, times)
+        values = [fields.get(name) for name in self._columns]
+        record = self._versioned(key, dict(zip(self._columns, values, strict=True)), None, times)
+        row: Row
+        try:
+            row = _pack(values)
+        except (OverflowError, ValueError):  # integers beyond 64 bits, texts with lone surrogates
+            row = values
         self._made[key] = (row, times, record.version)
         return record
 
     def _made_record(self, key: Key) -> Record:
         row, _times, version = self._made[key]
-        return Record(key, dict(zip(self._columns, row, strict=True)), version)
+        values = _unpack(row) if isinstance(row, bytes) else row
+        return Record(key, dict(zip(self._columns, values, strict=True)), version)
 
     def _versioned(self, key: Key, fields: dict[str, Native], before: Version, times: int) -> Record:
         """The record with a version as the system would give one after that many writes."""
