@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from datasyncd import __version__
 from datasyncd.adapters.errors import AdapterError, Throttled
 
-from .answers import facts, handlers
+from .answers import facts, handlers, terms_of
 from .check import refuse_inconsistent
 from .config.load import Config, load
 from .config.problems import ConfigInvalid
@@ -28,6 +28,7 @@ from .engine import DEFAULT_SWEEP_US, Engine
 from .health import Status, assess
 from .link import Counts
 from .notify import notify, watchdog_s
+from .purge import EVERY_S, purge
 from .schedule import DEFAULT_EVERY_S, LIVE_EVERY_S, Schedule
 from .web import serving
 from .worker import Worker
@@ -101,6 +102,7 @@ class App:
             if worker.live:
                 self.supervise(f"watch {worker.name}", worker.watching_loop)
             worker.due.set()
+        self.supervise("purge", self._purging)
         notify("STATUS=in step")
 
     async def _status(self) -> Status:
@@ -215,6 +217,14 @@ class App:
         with anyio.move_on_after(DRAIN_S):
             while any(worker.running for worker in self.workers.values()):  # noqa: ASYNC110
                 await anyio.sleep(0.02)
+
+    async def _purging(self) -> None:
+        """Once a day forget what has been over for long."""
+        while not self.engine.stopping:
+            purged = await purge(self.engine.store, terms_of(self))
+            if purged.reports or purged.clusters:
+                log.info("purged", reports=purged.reports, clusters=purged.clusters)
+            await anyio.sleep(EVERY_S)
 
     async def _watchdog(self) -> None:
         """Tell systemd that the loop turns and the state answers."""

@@ -12,6 +12,7 @@ from .guards import Guards
 from .outbox import Outbox
 from .readings import Readings
 from .records import Records
+from .retention import Retention
 
 
 class Tx:
@@ -31,6 +32,7 @@ class Tx:
         self.readings = Readings(connection)
         self.records = Records(connection)
         self.guards = Guards(connection)
+        self.retention = Retention(connection)
 
     def next(self) -> int:
         """The next number of the global sequence: an id, never used before."""

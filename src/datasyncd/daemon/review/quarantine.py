@@ -136,6 +136,13 @@ def rows(tx: Tx, terms: Terms) -> list[Row]:
     return [*(row for row in kept if _note(row, terms) not in dropped), *_refused_creates(tx, terms)]
 
 
+def dropped_notes(tx: Tx, terms: Terms) -> list[bytes]:
+    """Digests of the notes that keep rows dropped which are still there."""
+    if not any(kind == DROPPED for kind, _state in tx.records.report_counts()):
+        return []
+    return [_note(_row(row, terms), terms) for row in tx.records.quarantined()]
+
+
 _REFUSALS = frozenset({ReportKind.REFUSED, ReportKind.CLASH})
 
 
