@@ -90,6 +90,20 @@ def test_a_step_made_while_a_write_is_under_way_is_reported_as_uncertain() -> No
     assert contact.reports("uncertain")
 
 
+def test_a_step_back_to_what_a_write_under_way_sent_is_reported_as_uncertain() -> None:
+    """Seed 22 of the simulation: it looks like our own write that lands late."""
+    contact = linked("shop", "till", points=1)
+    contact.edits("shop", points=5)
+    contact.world.pulls("shop")
+    contact.loses_answer("till", landed=False)
+    contact.world.delivers("till")
+    contact.edits("till", points=5)
+    contact.syncs()
+
+    assert contact.everywhere("points") == {5}
+    assert [report.kind for report in contact.reports()] == ["uncertain"]
+
+
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_the_sum_does_not_depend_on_the_order_in_which_steps_arrive(steps: list[int], random: object) -> None:
     sibs = [Sib(actor, 1, by) for actor, by in enumerate(steps)]

@@ -210,8 +210,12 @@ class Observer:
             # An opt-out that equals a ghost's may still be the person's own: it counts as one.
             self._edit(number, rule, value, digest, shadow, before)
             return
-        if not dominates(seen, before):
+        back = not dominates(seen, before)
+        if back:
             self._bump()
+        if shadow is not None and (rule.policy is Policy.COUNTER or (rule.policy is Policy.UNION and back)):
+            # A person's own step or removal may have led to the same value.
+            self._report(ReportKind.UNCERTAIN, number, ReportState.SETTLED, "a write was under way")
         kept = value if rule.merged else None
         self._shade(number, digest, seen, kept, wrote_at=self.effects.at, depth=depth)
         self.binding.digest = b""

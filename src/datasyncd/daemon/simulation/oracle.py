@@ -16,9 +16,9 @@ from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule
 from datasyncd.state.records import StoredReport
 
-from .systems import EMAIL, NAMES, OBJECT, SMS, STATUS, TAGS, System
+from .systems import EMAIL, NAMES, OBJECT, POINTS, SMS, STATUS, TAGS, System
 
-UNIQUE = ("name", "city", "language")
+UNIQUE = ("name", "city", "language", "address")
 """Fields in which each value is written once."""
 
 
@@ -54,17 +54,26 @@ class Oracle:
         """(field, value) -> values that its author had seen, itself included."""
         self.born: dict[tuple[str, str], int] = {}
         """When people made a record: by system and key."""
+        self._steps: dict[tuple[str, str], int] = {}
+        """By how much people moved the counter of each record."""
         self._cleared: dict[str, set[object]] = {}
         """By field: values that somebody who had seen them has cleared."""
 
     def edited(self, edit: Edit, before: object) -> None:
         """Somebody wrote `edit.value` where `before` stood."""
         self.edits.append(edit)
+        if edit.field == "points":
+            steps = self._steps.setdefault((edit.system, edit.key), 0)
+            self._steps[edit.system, edit.key] = steps + int(str(edit.value)) - int(str(before or 0))
         if edit.field in UNIQUE and edit.value is not None:
             known = self._seen.setdefault((edit.field, edit.value), {edit.value})
             known |= self._seen.get((edit.field, before), set())
         elif edit.field in UNIQUE:
             self._cleared.setdefault(edit.field, set()).update(self._seen.get((edit.field, before), set()))
+
+    def counted(self, records: Iterable[tuple[str, str]]) -> int:
+        """The sum of all steps that people made in these records."""
+        return sum(self._steps.get(record, 0) for record in records)
 
     def deleted(self, system: str, key: str, held: Mapping[str, object]) -> None:
         """Somebody deleted a record that held this."""
@@ -90,7 +99,7 @@ def check(
 ) -> None:
     """`kept_out`: system and key of quarantined records; `known`: clusters of states that are no longer there.
 
-    The properties P1, P2, P4, P5, P8 and P9, once nothing moves any more. Raises `Broken`."""
+    The properties P1 to P5, P8 and P9, once nothing moves any more. Raises `Broken`."""
     everything = list(clusters)
     told = list(reports)
     worlds = {system.name: system.world.holds(OBJECT) for system in systems}
@@ -98,6 +107,7 @@ def check(
     for cluster in everything:
         _converged(cluster, worlds, entity, told)
         _bounded(cluster, told)
+    _counted(oracle, everything, entity, told)
     _opt_outs_hold(oracle, everything, worlds)
     _nobody_twice(systems, oracle)
     _nobody_deleted_by_us(oracle, [*everything, *known], systems)
@@ -120,10 +130,10 @@ def _nothing_lost(
     )
     for field in UNIQUE:
         overwritten = oracle.overwritten(field)
-        stands = {record.get(field) for records in worlds.values() for record in records.values()}
+        stands = {_held(record, field) for records in worlds.values() for record in records.values()}
         number = NAMES[field]
-        told = {candidate.value for report in reports if report.field == number for candidate in report.body.candidates}
-        registers = {sib.val for c in clusters if number in c.regs for sib in c.regs[number].sibs}
+        told = {_one(c.value) for report in reports if report.field == number for c in report.body.candidates}
+        registers = {_one(sib.val) for c in clusters if number in c.regs for sib in c.regs[number].sibs}
         for edit in oracle.edits:
             if edit.field != field or edit.value is None or edit.value in overwritten:
                 continue
@@ -139,7 +149,12 @@ def _nothing_lost(
 def _in_the_window(edit: Edit, systems: list[System]) -> bool:
     """Whether a write that nothing could stop covered the edit: sent before it, landed after it."""
     system = next(s for s in systems if s.name == edit.system)
-    landed = system.world.covered.get((edit.field, edit.value))
+    covered = system.world.covered
+    if isinstance(edit.value, tuple):
+        at = [covered.get(part) for part in zip(("street", "zip"), edit.value, strict=True)]
+        landed = max((moment for moment in at if moment is not None), default=None)
+    else:
+        landed = covered.get((edit.field, edit.value))
     late = round(system.promise.capabilities.late_s * 1e6)
     return landed is not None and landed - edit.at <= late + SEARCH_US
 
@@ -171,9 +186,42 @@ def _converged(
             continue
         if any(r.cluster_id == cluster.id and r.field == number and r.kind == "opt_in_held" for r in reports):
             continue
-        shown = {b.system: _native(number, worlds[b.system].get(b.ext_id, {}).get(rule.name)) for b in live}
-        if any(value != choice.value for value in shown.values()):
+        shown = {
+            b.system: _native(number, _held(worlds[b.system].get(b.ext_id, {}), rule.name))
+            for b in live
+            if number in entity.links[b.system].pushes
+        }
+        if any(value != _one(choice.value) for value in shown.values()):
             raise Broken(f"P1: {rule.name} of cluster {cluster.id} should be {choice.value!r} everywhere: {shown}")
+
+
+def address_of(record: Mapping[str, object]) -> object:
+    """The address of a record as one value; None: it has none."""
+    parts = (record.get("street"), record.get("zip"))
+    return None if parts == (None, None) else parts
+
+
+def _held(record: Mapping[str, object], field: str) -> object:
+    return address_of(record) if field == "address" else record.get(field)
+
+
+def _one(value: object) -> object:
+    """A value of a register as the oracle names it."""
+    return (value.get("street"), value.get("zip")) if isinstance(value, dict) else value
+
+
+def _counted(oracle: Oracle, clusters: list[Cluster], entity: EntityRule, reports: list[StoredReport]) -> None:
+    """P3: a counter is the exact sum of the steps that people made, or it is reported that it may not be."""
+    for cluster in clusters:
+        if cluster.state != "live" or any(binding.state != "live" for binding in cluster.bindings):
+            continue
+        if any(report.cluster_id == cluster.id and report.field == POINTS for report in reports):
+            continue
+        reg = cluster.regs.get(POINTS)
+        value = resolve(cluster, reg, entity.fields[POINTS], entity).value
+        steps = oracle.counted((b.system, b.ext_id) for b in cluster.bindings)
+        if value != steps:
+            raise Broken(f"P3: the points of cluster {cluster.id} are {value!r}, and people counted {steps}")
 
 
 def _native(number: int, value: object) -> object:
@@ -262,4 +310,4 @@ def _nobody_deleted_by_us(oracle: Oracle, clusters: list[Cluster], systems: list
                 raise Broken(f"P4: {binding.system}:{binding.ext_id} was deleted, and nobody deleted that person")
 
 
-__all__ = ["STATUS", "Broken", "Edit", "Oracle", "check"]
+__all__ = ["STATUS", "Broken", "Edit", "Oracle", "address_of", "check"]

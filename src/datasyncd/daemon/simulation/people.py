@@ -7,7 +7,7 @@ from random import Random
 
 import msgspec
 
-from .oracle import Edit, Oracle
+from .oracle import Edit, Oracle, address_of
 from .scheduler import Scheduler
 from .story import Story
 from .systems import OBJECT, System
@@ -73,7 +73,7 @@ class People:
     def create(self, system: System, email: str, facts: dict[str, str]) -> None:
         """A new record in one system."""
         fields = {"email": email, "name": None, "city": None, "language": None, "status": None, "sms": None,
-                  "tags": None, "score": None, **facts}  # fmt: skip
+                  "tags": None, "score": None, "points": 0, "street": None, "zip": None, **facts}  # fmt: skip
         key = system.world.create(OBJECT, fields)
         self._tell(f"create {system.name}:{key} {email}", facts)
         self.oracle.born[system.name, key] = self.scheduler.now
@@ -89,8 +89,11 @@ class People:
     def edit(self, system: System, key: str) -> None:
         """Somebody edits one or two fields of a record, having seen what they hold."""
         held = system.world.holds(OBJECT)[key]
-        names = self.random.sample([*SCALARS, "sms", "tags", "score", "status"], self.random.choice((1, 1, 2)))
-        for name in names:
+        choice = [*SCALARS, "sms", "tags", "score", "status", "points", "address"]
+        for name in self.random.sample(choice, self.random.choice((1, 1, 2))):
+            if name == "address":
+                self._move(system, key, held)
+                continue
             before = held.get(name)
             value = self._next(name, before)
             if value == before:
@@ -98,6 +101,17 @@ class People:
             self._tell(f"edit {system.name}:{key}", {name: value})
             system.world.edit(OBJECT, key, **{name: value})
             self.oracle.edited(Edit(system.name, key, name, value, self.scheduler.now), before)
+
+    def _move(self, system: System, key: str, held: Mapping[str, object]) -> None:
+        """Somebody enters another address, or another street of it."""
+        before = address_of(held)
+        fields: dict[str, object] = {"street": self._value("street")}
+        if self.random.random() < 0.5:
+            fields["zip"] = self._value("zip")
+        self._tell(f"edit {system.name}:{key}", fields)
+        system.world.edit(OBJECT, key, **fields)
+        now = address_of({**held, **fields})
+        self.oracle.edited(Edit(system.name, key, "address", now, self.scheduler.now), before)
 
     def _tell(self, act: str, fields: Mapping[str, object] | None = None) -> None:
         if self._story is not None:
@@ -108,6 +122,8 @@ class People:
         if name == "sms":
             said = str(before).lower()
             return self.random.choice([word for word in ("true", "false") if word != said])
+        if name == "points":
+            return int(str(before or 0)) + self.random.choice((-3, -1, 1, 2, 5, 8))
         if name == "score":
             return self.random.randrange(100)
         if name == "tags":

@@ -31,7 +31,7 @@ from datasyncd.reconcile.rules import EntityRule, FieldRule, LinkRule, OnDelete,
 from .scheduler import Scheduler
 
 OBJECT = "people"
-EMAIL, NAME, CITY, LANGUAGE, STATUS, SMS, TAGS, SCORE = range(1, 9)
+EMAIL, NAME, CITY, LANGUAGE, STATUS, SMS, TAGS, SCORE, POINTS, ADDRESS = range(1, 11)
 FIELDS = {
     EMAIL: FieldRule(EMAIL, "email", "email", Policy.LATEST),
     NAME: FieldRule(NAME, "name", "text", Policy.LATEST),
@@ -41,10 +41,13 @@ FIELDS = {
     SMS: FieldRule(SMS, "sms", "consent", Policy.MOST_RESTRICTIVE, authorised=("a",)),
     TAGS: FieldRule(TAGS, "tags", "set", Policy.UNION),
     SCORE: FieldRule(SCORE, "score", "integer", Policy.MAX),
+    POINTS: FieldRule(POINTS, "points", "integer", Policy.COUNTER),
+    ADDRESS: FieldRule(ADDRESS, "address", "group", Policy.LATEST, members=("street", "zip")),
 }
 NAMES = {rule.name: number for number, rule in FIELDS.items()}
 EVERYTHING = frozenset(FIELDS)
-SPEC = ObjectSpec(OBJECT, "id", tuple(rule.name for rule in FIELDS.values()))
+COLUMNS = tuple(name for rule in FIELDS.values() for name in rule.members or (rule.name,))
+SPEC = ObjectSpec(OBJECT, "id", COLUMNS)
 
 
 class Promise(msgspec.Struct, frozen=True):
@@ -123,7 +126,8 @@ def rules_of(systems: list[System], first_contact: str, on_delete: OnDelete) -> 
         capabilities = system.promise.capabilities
         links[system.name] = LinkRule(
             system=system.name, entity="person", object=OBJECT, rank=rank,
-            fields=EVERYTHING, pulls=EVERYTHING, pushes=EVERYTHING, mapping_digest=b"map",
+            fields=EVERYTHING, pulls=EVERYTHING, mapping_digest=b"map",
+            pushes=EVERYTHING if capabilities.condition is Condition.ENFORCED else EVERYTHING - {POINTS},
             condition=capabilities.condition.value, version_order=capabilities.version_order.value,
             returns_image=capabilities.returns_image, create_key=capabilities.create_key,
             assigns_key=capabilities.assigns_key,
@@ -144,7 +148,15 @@ def link_of(
     context = Context(system.name, Path(), begin, {OBJECT: SPEC})
     adapter = MemoryAdapter(context, system.world, faults, scheduler.pause)
     fields = [
-        MappedField(number, rule.name, FieldTypeOptions(name=rule.type)) for number, rule in sorted(FIELDS.items())
+        MappedField(
+            number,
+            name,
+            FieldTypeOptions(name="text" if rule.members else rule.type),
+            push=number in rules.links[system.name].pushes,
+            member=name if rule.members else "",
+        )
+        for number, rule in sorted(FIELDS.items())
+        for name in rule.members or (rule.name,)
     ]
     schema = Schema(OBJECT, tuple(Column(name, "any") for name in SPEC.columns), key_assigned=True)
     return Link(rules.links[system.name], rules, adapter, Translation(fields, schema), SPEC)
