@@ -26,7 +26,7 @@ SEARCH_US = 15_000_000
 """The longest time from the begin of a search to the record that is made because of it, slow calls included."""
 
 
-SEEN_US = 15_000_000
+SEEN_US = 30_000_000
 """The longest time between two readings of a record, outages and crashes included."""
 
 
@@ -108,7 +108,7 @@ def check(
         _converged(cluster, worlds, entity, told)
         _bounded(cluster, told)
     _counted(oracle, everything, entity, told)
-    _opt_outs_hold(oracle, everything, worlds)
+    _opt_outs_hold(oracle, everything, worlds, systems)
     _nobody_twice(systems, oracle)
     _nobody_deleted_by_us(oracle, [*everything, *known], systems)
 
@@ -150,7 +150,7 @@ def _in_the_window(edit: Edit, systems: list[System]) -> bool:
     """Whether a write that nothing could stop covered the edit: sent before it, landed after it."""
     system = next(s for s in systems if s.name == edit.system)
     covered = system.world.covered
-    if isinstance(edit.value, tuple):
+    if edit.field == "address" and isinstance(edit.value, tuple):
         at = [covered.get(part) for part in zip(("street", "zip"), edit.value, strict=True)]
         landed = max((moment for moment in at if moment is not None), default=None)
     else:
@@ -248,9 +248,15 @@ def _bounded(cluster: Cluster, reports: list[StoredReport]) -> None:
 
 
 def _opt_outs_hold(
-    oracle: Oracle, clusters: list[Cluster], worlds: Mapping[str, Mapping[str, Mapping[str, object]]]
+    oracle: Oracle,
+    clusters: list[Cluster],
+    worlds: Mapping[str, Mapping[str, Mapping[str, object]]],
+    systems: list[System],
 ) -> None:
-    """P5: an opt-out after which nobody opted in where that may be collected holds in every system."""
+    """P5: an opt-out after which nobody opted in where that may be collected holds in every system.
+
+    In a system without conditional writes, one made just before our own write of a consent cannot be told from it.
+    """
     for cluster in clusters:
         if cluster.state != "live":
             continue
@@ -263,6 +269,7 @@ def _opt_outs_hold(
             for e in acts
             if e.value == "false"
             and (e.system, e.key) in live
+            and not _in_the_window(msgspec.structs.replace(e, value=(e.key, e.value)), systems)
             and not any(
                 (o.system, o.key) == (e.system, e.key) and o is not e and abs(o.at - e.at) < SEEN_US for o in acts
             )

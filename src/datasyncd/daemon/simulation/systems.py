@@ -95,6 +95,8 @@ class Table(MemorySystem):
         if self.capabilities.condition is Condition.NONE:
             # Nothing stops a write that lands on an edit which came after its pre-flight.
             self.covered.update({(name, held[name]): self.now for name in write.fields if name in held})
+            if "sms" in write.fields and write.op == "update":
+                self.covered["sms", (write.key, held.get("sms"))] = self.now
         if write.op == "create":
             blank = dict.fromkeys(SPEC.fields)
             write = msgspec.structs.replace(write, fields={**blank, **write.fields})
