@@ -48,12 +48,26 @@ def recount(tx: Tx, entity: EntityRule, since: int, fp: Fingerprinter) -> None:
 
 
 def _moved(tx: Tx, cluster: Cluster, since: int) -> dict[FieldNumber, set[str]]:
-    """In which systems each field was edited since then."""
+    """In which systems each field was edited since then.
+
+    A system that was owed an earlier step may have got it since, and then shows no step of its own: the system that
+    made it counts as well.
+    """
     out: dict[FieldNumber, set[str]] = {}
+    owed: dict[FieldNumber, dict[str, str]] = {}
+    names = {binding.system for binding in cluster.bindings}
     for line in tx.records.journal(cluster.id):
-        if line.at > since and line.kind == "edit" and line.system is not None:
-            for row in line.fields:
-                out.setdefault(row[0], set()).add(line.system)
+        system = line.system
+        if system is None:
+            continue
+        for number in {row[0] for row in line.fields}:
+            if line.kind in ("write", "create"):
+                owed.get(number, {}).pop(system, None)
+            elif line.kind in ("found", "edit") and line.at <= since:
+                owed.setdefault(number, {}).update((other, system) for other in names - {system})
+            elif line.kind == "edit":
+                before = owed.get(number, {}).get(system)
+                out.setdefault(number, set()).update({system} if before is None else {system, before})
     return out
 
 
