@@ -174,6 +174,29 @@ def test_the_file_of_a_plan_is_for_its_owner_alone_and_names_each_write(tmp_path
     assert sorted(path.name for path in tmp_path.glob("plan*")) == ["plan.jsonl"]
 
 
+def test_a_plan_replaces_an_older_one_and_one_that_fails_leaves_it(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    file = tmp_path / "plan.jsonl"
+    file.write_text("an older one")
+    file.chmod(0o644)
+    state = tmp_path / "var" / "state.db"
+    state.parent.mkdir()
+    state.write_text("this is no database, and long enough to be seen as none" * 20)
+
+    failed = shop.runs("plan", "-o", str(file))
+    kept = file.read_text()
+    state.unlink()
+    done = shop.runs("plan", "-o", str(file))
+
+    assert (failed.exit_code, kept, done.exit_code) == (69, "an older one", 0)
+    assert (file.read_text().count("\n"), stat.S_IMODE(file.stat().st_mode)) == (5, 0o600)
+    assert sorted(path.name for path in tmp_path.glob("*plan*")) == ["plan.jsonl"]
+
+
+def test_a_plan_into_a_folder_that_is_not_there_is_69(tmp_path: Path) -> None:
+    assert Shop(tmp_path).runs("plan", "-o", str(tmp_path / "nowhere" / "plan.jsonl")).exit_code == 69
+
+
 def test_a_plan_can_be_made_while_somebody_works_on_the_state(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     changed(shop)

@@ -74,7 +74,8 @@ def planned(file: Path) -> set[tuple[Any, ...]]:
         if item["op"] == "delete":
             out.add((item["target"], "delete"))
         for field, change in item.get("fields", {}).items():
-            out.add((item["target"], field, said(field, change["to"])))
+            members = change["to"] or dict.fromkeys(("name", "city")) if field == "card" else {field: change["to"]}
+            out |= {(item["target"], name, said(name, value)) for name, value in members.items()}
     return out
 
 

@@ -254,6 +254,7 @@ def _flag(stored: int | None) -> bool | None:
 def _config(random: Random) -> str:
     on_delete = random.choice(("propagate", "unlink", "propagate"))
     first = random.choice(("newest", "report", "fill_blanks", "crm"))
+    group = random.choice(("", ', group = "card"'))
     guard = random.choice(('{ update = "40%", delete = "20%", clear = "20%", consent = "30%", at_least = 3 }', "{}"))
     lines = [
         '[daemon]\nstate_dir = "var"\nlisten = ""',
@@ -264,8 +265,8 @@ def _config(random: Random) -> str:
         f'[entities.person]\nidentify = ["email"]\non_delete = "{on_delete}"\nfirst_contact = "{first}"',
         "[entities.person.fields]",
         'email = { type = "email" }',
-        'name = { type = "text" }',
-        'city = { type = "text" }',
+        f'name = {{ type = "text"{group} }}',
+        f'city = {{ type = "text"{group} }}',
         'phone = { type = "phone", region = "US" }',
         'sms = { type = "consent", channel = "sms", authorised = ["prefs", "crm"] }',
         'tags = { type = "set" }',

@@ -59,17 +59,16 @@ class Applier:
 
     def leaves_out(self, link: Link, planned: Plan, *, fresh: bool) -> bool:
         self._note_held(link, planned)
-        if (planned.held and planned.op != "update") or (planned.is_empty and planned.op == "update"):
+        if planned.op != "update" and planned.held:
             return False
+        if planned.op != "create" and (not fresh or (planned.is_empty and planned.op == "update")):
+            return False  # it is judged when its record was looked at
         # What the system cannot hold is not sent, and is reported as in every run.
         _native, refused = link.native(planned.values())
         values = {number: value for number, value in planned.values().items() if number not in refused}
-        there = self._there.get(planned.binding.ext_id) if planned.binding is not None and fresh else None
+        there = self._there.get(planned.binding.ext_id) if planned.binding is not None else None
         item = item_of(link, planned, values, there, self._digests)
-        units = list(self._digests.units(item))
-        if planned.op != "create" and not fresh and any(self._index.has(name) for _field, name, _content in units):
-            return False
-        passed = [unit for unit in units if self._passes(unit, item, planned)]
+        passed = [unit for unit in self._digests.units(item) if self._passes(unit, item, planned)]
         self._passed[planned.cluster.id] = passed
         if planned.op == "update":
             names = {field for field, _name, _content in passed}

@@ -6,6 +6,7 @@ It holds values in the clear, so only its owner may read it.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ import msgspec
 from .item import Digests, Item
 
 VERSION = 1
-NAME_SUFFIX = ".part"
 
 
 class NoPlan(Exception):
@@ -51,14 +51,15 @@ _head = msgspec.json.Decoder(Head)
 
 
 class Writer:
-    """Writes a plan beside its place, and puts it there when it is whole."""
+    """Writes a plan where nobody sees it, and puts it in its place when it is whole.
+
+    On crash: nothing is left, since what is written has no name until then.
+    """
 
     def __init__(self, path: Path, head: Head) -> None:
         """Raises `OSError`."""
         self._path = path
-        descriptor, name = tempfile.mkstemp(NAME_SUFFIX, f"{path.name}.", path.absolute().parent)  # mode 0600
-        self._part = Path(name)
-        self._out = os.fdopen(descriptor, "wb")
+        self._out = tempfile.TemporaryFile(dir=path.absolute().parent)  # noqa: SIM115 - `close` is its end
         self._items = 0
         self._line(head)
 
@@ -67,15 +68,21 @@ class Writer:
         self._line(item)
 
     def finish(self, summary: Any) -> None:
-        """Put it in its place. Raises `OSError`."""
+        """Put it in its place, readable by its owner alone. Raises `OSError`."""
         self._line(End(items=self._items, summary=summary))
-        self._out.close()
-        self._part.replace(self._path)
+        self._out.seek(0)
+        descriptor, name = tempfile.mkstemp(".part", f"{self._path.name}.", self._path.absolute().parent)
+        try:
+            with os.fdopen(descriptor, "wb") as whole:
+                shutil.copyfileobj(self._out, whole)
+            os.replace(name, self._path)
+        except BaseException:
+            os.unlink(name)
+            raise
 
-    def drop(self) -> None:
-        """Leave nothing behind of what was not finished."""
+    def close(self) -> None:
+        """Forget what was not finished."""
         self._out.close()
-        self._part.unlink(missing_ok=True)
 
     def _line(self, line: Head | Line) -> None:
         self._out.write(_encode(line) + b"\n")
@@ -139,10 +146,6 @@ class Index:
         if not known:
             return "none"
         return "same" if content in known else "other"
-
-    def has(self, name: bytes) -> bool:
-        """Whether a write of this name is planned."""
-        return bool(self._contents.get(name))
 
     def met(self, name: bytes, content: bytes) -> None:
         """This one is done."""

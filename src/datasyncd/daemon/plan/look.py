@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -78,13 +79,9 @@ async def plan_to(
         config=config.digest.hex(),
         salt=salt.hex(),
     )
-    writer = Writer(path, head)
-    try:
+    with contextlib.closing(Writer(path, head)) as writer:
         result = await plan(config, samples=samples, digests=Digests(salt), on_item=writer.add, progress=progress)
         writer.finish(msgspec.to_builtins(result))
-    except BaseException:
-        writer.drop()
-        raise
     return result
 
 
