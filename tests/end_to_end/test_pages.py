@@ -183,6 +183,13 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
     assert lost == []
 
 
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.glob("*/*.md") if path.parent.name != "decisions"]
+
+    assert [page for page in pages if f"({page})" not in index] == []
+
+
 def anchors(page: Path) -> set[str]:
     """What the headings of a page are linked as."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from .asking import common, load_config
-from .screen import coloured, show_json, table, text_of
+from .screen import coloured, count, show_json, table, text_of
 from .stopped import TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
 from .work import show_sync
 
@@ -131,13 +131,13 @@ def _show_plan(found: dict[str, Any]) -> None:
     _show_examples("examples", [example for example in found["examples"] if example not in consents])
     for name, reason in found["failed"].items():
         click.echo(f"{coloured('error')}: {name}: {reason}")
-    for count, what in (
-        (found["conflicts"], "conflicts would wait for a person"),
-        (found["quarantined"], "records or fields would be in quarantine"),
-        (found["held"], "mass changes would be held until somebody approves them"),
+    for n, one, many, what in (
+        (found["conflicts"], "conflict", "conflicts", "would wait for a person"),
+        (found["quarantined"], "record or field", "records or fields", "would be in quarantine"),
+        (found["held"], "mass change", "mass changes", "would be held until somebody approves"),
     ):
-        if count:
-            click.echo(f"{count} {what}")
+        if n:
+            click.echo(f"{count(n, one, many)} {what}")
 
 
 def _show_applied(found: dict[str, Any]) -> None:
