@@ -9,7 +9,16 @@ import anyio
 import msgspec
 import pytest
 
-from datasyncd.adapters.contract import Adapter, Capabilities, Condition, Key, Native, ObjectSpec, VersionOrder
+from datasyncd.adapters.contract import (
+    Adapter,
+    Capabilities,
+    Condition,
+    Deletions,
+    Key,
+    Native,
+    ObjectSpec,
+    VersionOrder,
+)
 from datasyncd.adapters.memory.adapter import MemoryAdapter
 from datasyncd.adapters.memory.world import MemorySystem
 from datasyncd.adapters.testing import AdapterConformance, Stage
@@ -27,6 +36,7 @@ TABLE = Capabilities(
 API = Capabilities(
     condition=Condition.VISIBLE, version_order=VersionOrder.COUNTER, assigns_key=True, create_key=True, late_s=60.0
 )
+FEED = msgspec.structs.replace(TABLE, deletions=Deletions.TOLD)
 AUDIENCE = Capabilities(condition=Condition.NONE, version_order=VersionOrder.UNIQUE)
 
 
@@ -62,7 +72,7 @@ class MemoryStage(Stage):
         self._world.advance(self._world.now + 1)
 
 
-@pytest.mark.parametrize("promises", [TABLE, API, AUDIENCE], ids=["table", "api", "audience"])
+@pytest.mark.parametrize("promises", [TABLE, FEED, API, AUDIENCE], ids=["table", "feed", "api", "audience"])
 class TestMemory(AdapterConformance):
     many = 250
 

@@ -1,4 +1,4 @@
-"""PostgreSQL keeps the promises, by digests of rows and by a column that counts their changes."""
+"""PostgreSQL keeps the promises: by digests of rows, by a column that counts their changes, and by notes of changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datasyncd.adapters.contract import Adapter, Key, Native, ObjectSpec
 from datasyncd.adapters.postgres.adapter import PostgresAdapter, PostgresOptions
 from datasyncd.adapters.testing import AdapterConformance, Stage
 from datasyncd.adapters.testing.desk import context
-from tests.servers.postgres import Database
+from tests.servers.postgres import Database, notes_changes
 
 COLUMNS = ("id", "name", "email", "amount", "changed", "note")
 
@@ -64,3 +64,11 @@ class TestPostgresWithAVersion(AdapterConformance):
     async def stage(self, database: Database) -> Stage:
         await database.run(TABLE, COUNTS)
         return PostgresStage(database, version={"people": "version"})
+
+
+class TestPostgresWithNotesOfChanges(AdapterConformance):
+    @pytest.fixture
+    async def stage(self, database: Database) -> Stage:
+        await database.run(TABLE)
+        await notes_changes(database, "people", "id")
+        return PostgresStage(database, changes="datasyncd.changes")

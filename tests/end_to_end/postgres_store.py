@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tests.end_to_end.three_stores import CONFIG, FIELDS, Change, Edit, Row, edited, unique
-from tests.servers.postgres import Database
+from tests.servers.postgres import NOTES, Database, triggers
 
 T = TypeVar("T")
 
@@ -34,8 +34,15 @@ opt_in = "write"
 """
 
 
-def config(dsn: str, *, options: str = "", link: str = 'every = "200ms"') -> str:
+LIVE = ('changes = "datasyncd.changes"', "live = true")
+"""Triggers note the changes, and the link hears of them."""
+NOW_AND_THEN = ("", 'every = "200ms"')
+"""The table is read completely, and often."""
+
+
+def config(dsn: str, mode: tuple[str, str] = LIVE) -> str:
     """The config of the three stores, with PostgreSQL in the place of JSONL."""
+    options, link = mode
     text = CONFIG.replace(SYSTEM, f'[systems.prefs]\nadapter = "postgres"\ndsn = "{dsn}"\n{options}\n')
     text = text.replace(
         LINK, f'[links.prefs.contact]\nobject = "public.people"\nkey = "id"\ndirection = "both"\n{link}\n'
@@ -64,7 +71,7 @@ class PostgresPrefs:
         self._with(lambda connection: _each(connection, statements))
 
     def create(self, people: Iterable[Row]) -> None:
-        self.run(TABLE)
+        self.run(TABLE, NOTES.read_text(encoding="utf-8"), *triggers("people", "id"))
         self.add(people)
 
     def add(self, people: Iterable[Row]) -> None:

@@ -18,10 +18,12 @@ import msgspec
 import pytest
 
 from datasyncd.adapters import registry
+from datasyncd.adapters.contract import ObjectSpec
 from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
+from datasyncd.adapters.testing.desk import opened, pages, records
 from datasyncd.daemon import catalogue, check, cycle, dictionary, health, restore
 from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
@@ -34,6 +36,7 @@ from datasyncd.daemon.plan import result as plan
 from datasyncd.daemon.review import conflicts, explain, guards, history, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
 from tests.end_to_end.pages import Step, lasting, run, steps
+from tests.servers.postgres import NOTES, Database
 
 DOCS = ROOT / "docs"
 PATH = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -66,6 +69,7 @@ NOT_RUN = {
     ("README.md", "python3 -m venv .venv"): "test_package.py installs what it builds, without a network",
     ("docs/tutorial/first-sync.md", 'PATH="$PWD/.venv/bin:$PATH"; export PATH'): "the tests have it",
     ("docs/how-to/back-up-and-restore.md", "systemctl stop datasyncd"): "stops a service of the machine, as root",
+    ("docs/how-to/connect-postgres.md", "datasyncd check"): "asks a database that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -124,6 +128,23 @@ def test_the_config_that_the_how_to_writes_is_valid_and_syncs(tmp_path: Path) ->
 def blocks(text: str, kind: str) -> list[str]:
     """The fenced blocks of a kind."""
     return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+async def test_the_statements_of_the_guide_to_postgres_make_a_link_live(database: Database, tmp_path: Path) -> None:
+    text = (DOCS / "how-to/connect-postgres.md").read_text(encoding="utf-8")
+    role, notes, rights, triggers = blocks(text, "sql")
+    role = role.replace("CREATE ROLE datasyncd", "DROP ROLE IF EXISTS datasyncd; CREATE ROLE datasyncd")
+    await database.run("CREATE TABLE contacts (id bigint PRIMARY KEY, name text)", role, notes, rights, triggers)
+    spec = ObjectSpec("public.contacts", "id", ("name",))
+    async with opened(
+        "postgres", tmp_path, spec, dsn=database.dsn("datasyncd"), changes="datasyncd.changes"
+    ) as adapter:
+        cursor = (await pages(adapter, "public.contacts"))[-1].cursor
+        await database.run("INSERT INTO contacts VALUES (1, 'new')")
+
+        assert list(await records(adapter, "public.contacts", cursor)) == ["1"]
+        assert notes.strip() == NOTES.read_text(encoding="utf-8").strip()
+    await database.run("DROP OWNED BY datasyncd", "DROP ROLE datasyncd")
 
 
 PAGES = sorted(

@@ -14,6 +14,7 @@ from datasyncd.adapters.contract import (
     Condition,
     Context,
     Cursor,
+    Deletions,
     Gone,
     Key,
     Malformed,
@@ -75,6 +76,7 @@ def system(
     read_max_s: float = 60.0,
     pull_is_reading: bool = True,
     incremental: bool = False,
+    tells_deletes: bool = False,
     assigns_key: bool = True,
     whole_record: bool = False,
     unique: tuple[str, ...] = (),
@@ -92,6 +94,7 @@ def system(
         read_max_s=read_max_s,
         pull_is_reading=pull_is_reading,
         incremental=incremental,
+        deletions=Deletions.TOLD if tells_deletes else Deletions.ABSENCE,
         assigns_key=assigns_key,
         whole_record=whole_record,
         unique=unique,
@@ -184,7 +187,7 @@ class Desk(MemoryAdapter):
             self._now("page")
             if self.twice:
                 records = [*records, *records]
-            yield Page(records, page.began, page.cursor, page.complete, broken)
+            yield Page(records, page.began, page.cursor, page.complete, broken, page.gone)
 
     async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
         self.reads.append(list(keys))

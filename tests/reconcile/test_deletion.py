@@ -8,6 +8,7 @@ import pytest
 
 from datasyncd.adapters.errors import Unreachable
 from datasyncd.reconcile.effects import ReportKind
+from datasyncd.reconcile.rules import WriteClass
 
 from .world import NAMES, Contact, World, linked, system
 
@@ -306,3 +307,65 @@ def test_the_dead_stay_dead_and_a_new_record_is_a_new_person() -> None:
     assert contact.state() == "dead"
     assert (again.everywhere("name"), again.everywhere("city")) == ({"Anna"}, {""})
     again.is_at_rest()
+
+
+TELLING = system("crm", incremental=True, tells_deletes=True)
+
+
+def test_a_told_delete_is_followed_by_an_increment_alone() -> None:
+    contact = World(TELLING, "mail", on_delete="propagate").linked(name="Ann")
+    world = contact.world
+    complete = world.links["crm"].complete_began
+
+    contact.deletes("crm")
+    world.pulls("crm")
+    world.delivers("mail")
+
+    assert contact.exists_in() == set()
+    assert world.links["crm"].complete_began == complete
+
+
+def test_a_told_delete_of_a_record_that_somebody_edited_destroys_nothing() -> None:
+    """M22."""
+    contact = World(TELLING, "mail", on_delete="propagate").linked(name="Ann")
+    contact.edits("mail", name="Anna")
+    contact.world.pulls("mail")
+    contact.deletes("crm")
+    contact.world.pulls("crm")
+    contact.syncs()
+
+    assert contact.shows("name") == {"mail": "Anna"}
+    assert [r.kind for r in contact.reports()] == ["delete_vs_edit"]
+
+
+def test_a_record_that_is_told_to_be_deleted_and_is_there_again_stays() -> None:
+    contact = World(TELLING, "mail", on_delete="propagate").linked(name="Ann")
+    contact.deletes("crm")
+    contact.recreates("crm", name="Ann")
+    contact.world.pulls("crm")
+    contact.syncs()
+
+    assert contact.exists_in() == {"crm", "mail"}
+
+
+def test_a_mass_of_told_deletes_is_held_until_a_person_lets_it_pass() -> None:
+    guarded = system("crm", incremental=True, tells_deletes=True, guards={WriteClass.DELETE: 0.1}, at_least=10)
+    world = World(guarded, "mail", on_delete="propagate")
+    contacts = [world.linked(email=f"{n}@example.org", name="Ann") for n in range(40)]
+    for contact in contacts[:20]:
+        contact.deletes("crm")
+    for _ in range(3):
+        world.syncs()
+    assert len(world.keys("mail")) == 40
+    (guard,) = world.guards()
+    assert guard.count == 20
+
+    world.approves(guard)
+    world.syncs()
+
+    assert len(world.keys("mail")) == 20
+    world.waits(3_700)
+    contacts[30].deletes("crm")
+    world.pulls("crm")
+    world.delivers("mail")
+    assert len(world.keys("mail")) == 19

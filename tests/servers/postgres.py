@@ -19,11 +19,15 @@ from typing import Any
 
 import asyncpg
 
+import datasyncd.adapters.postgres
+
 OWNER = "postgres"
 """The role that owns everything; anybody is let in without a password."""
 UNPRIVILEGED = "nobody"
 """Whom the server runs as when the tests are run by root, as whom it refuses to."""
 START_S = 60
+NOTES = Path(datasyncd.adapters.postgres.__path__[0]) / "changes.sql"
+"""What makes the table in which changes are noted."""
 
 _FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_connections": "100"}
 
@@ -127,6 +131,29 @@ class Database:
     def connected(self) -> Connected:
         """A connection of somebody else."""
         return Connected(self.dsn())
+
+
+async def notes_changes(database: Database, table: str, *keys: str) -> None:
+    """Set up what notes the changes of a table, as the guide says; the table of notes is made by the first."""
+    if not await database.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'datasyncd'"):
+        await database.run(NOTES.read_text(encoding="utf-8"))
+    await database.run(*triggers(table, *keys))
+
+
+def triggers(table: str, *keys: str) -> list[str]:
+    """The statements that let the changes of a table be noted."""
+    given = {
+        "insert": "REFERENCING NEW TABLE AS new_rows",
+        "update": "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
+        "delete": "REFERENCING OLD TABLE AS old_rows",
+        "truncate": "",
+    }
+    names = ", ".join(f"'{key}'" for key in keys)
+    return [
+        f"CREATE TRIGGER datasyncd_{event} AFTER {event} ON {table} {rows} FOR EACH STATEMENT "
+        f"EXECUTE FUNCTION datasyncd.note_changes({names})"
+        for event, rows in given.items()
+    ]
 
 
 class Connected:

@@ -115,6 +115,8 @@ class Page(msgspec.Struct):
     complete: bool = False
     """On the last page of a pull that listed every record that exists."""
     malformed: Sequence[Malformed] = ()
+    gone: Sequence[Key] = ()
+    """Records that the system told to be deleted, and that were not there when this page was asked for."""
 
 
 class Hint(msgspec.Struct, frozen=True):

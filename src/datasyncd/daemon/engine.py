@@ -16,7 +16,7 @@ import anyio
 import msgspec
 
 from datasyncd.adapters.contract import Adapter, Context, Moment
-from datasyncd.adapters.errors import AdapterError, NotFound
+from datasyncd.adapters.errors import AdapterError, NotFound, Unsupported
 from datasyncd.adapters.registry import AdapterKind
 from datasyncd.adapters.translate import Translation, match_text
 from datasyncd.reconcile.cluster import AttemptStatus
@@ -181,7 +181,7 @@ class Engine:
             if problems:
                 raise NotFound(f"{system}: {'; '.join(problems)}")
         except AdapterError as error:
-            self.detached[key] = error
+            await self.detach(key, error)
             return None
         rules = self.rules[entity]
         exact = all(translation.identity(field.number) for field in fields)
@@ -200,10 +200,17 @@ class Engine:
         await self.store.transact(lambda tx: tx.outbox.retry(system, entity, tx.at))
         return self.links[key]
 
-    def detach(self, key: tuple[str, str], error: AdapterError) -> None:
-        """Look at the system of a link anew before its next cycle; `error` is why."""
-        if self.links.pop(key, None) is not None:
-            self.detached[key] = error
+    async def detach(self, key: tuple[str, str], error: AdapterError) -> None:
+        """Look at the system of a link anew before its next cycle; `error` is why.
+
+        If its object is not what it was, or cannot be followed, increments may miss something: it is read whole then.
+        """
+        self.links.pop(key, None)
+        self.detached[key] = error
+        if isinstance(error, NotFound | Unsupported):
+            system, entity = key
+            object = self.config.links[system][entity].object
+            await self.store.transact(lambda tx: tx.readings.forget(system, object))
 
     async def rescan_changed(self) -> None:
         """When the rules of an entity are not what they were at the last run: see anew what each cluster is owed."""

@@ -36,6 +36,8 @@ class Link:
         """Begin of the last pull in this process: an answer since then has not come back yet."""
         self.wants_full = True
         """The next pull is a complete one."""
+        self.holds_lost = False
+        """A guard holds what the object seems to have lost: pulls are complete ones until it is decided."""
 
     @property
     def name(self) -> str:

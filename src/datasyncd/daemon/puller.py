@@ -1,7 +1,7 @@
 """Puller: what one system says now, page by page, into the state.
 
-A complete pull also says what is no longer there. Nothing is concluded from a pull that failed, that was not
-complete, or that misses more than the link's guard allows.
+A complete pull also says what is no longer there, and so does a system that tells its deletions. Nothing is concluded
+from a pull that failed, that was not complete, or that misses more than the link's guard allows.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class Pulled(msgspec.Struct):
     unsettled: bool = False
     deferred: list[Record] = []
     """Records without a binding, kept until it is known which ones are missing (the key is a mapped field)."""
+    gone: dict[str, Moment] = {}
+    """Told to be deleted: key, and when it was looked for in vain."""
+    held: bool = False
+    """A guard holds what seems to have been lost."""
 
 
 async def pull(
@@ -68,7 +72,8 @@ async def pull(
     """
     fp = store.fingerprints
     cursor = await store.transact(lambda tx: tx.readings.cursor(link.system, link.object))
-    since: Cursor | None = None if link.wants_full or not link.capabilities.incremental else cursor.position
+    full = link.wants_full or link.holds_lost or not link.capabilities.incremental
+    since: Cursor | None = None if full else cursor.position
     pulled = Pulled(Counts(), began=begin())
     position = cursor.position
     defers = link.rule.key_field is not None and await store.transact(
@@ -90,8 +95,7 @@ async def pull(
         if stopping():
             pulled.complete = False
             return pulled
-    pulled.ended = since is None
-    pulled.complete = pulled.complete and pulled.ended
+    pulled.ended = since is None or pulled.complete
     await _conclude(link, store, begin, pulled, linger)
     first = not cursor.last_success_at or (pulled.complete and not cursor.last_complete_pull_at)
     if position != cursor.position or first or pulled.counts.changed:
@@ -100,6 +104,7 @@ async def pull(
             lambda tx: tx.readings.move(link.system, link.object, position, began if complete else 0, began)
         )
     link.last_began = pulled.began
+    link.holds_lost = pulled.held
     if pulled.complete:
         link.complete_began = pulled.began
         link.wants_full = False
@@ -139,6 +144,13 @@ def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, def
         # A row that cannot be read is there all the same.
         taken.seen.update(head.id for head in tx.clusters.heads(link.system, link.object, names).values())
         pulled.malformed = [*pulled.malformed, *kept_out]
+    if page.gone or pulled.gone:
+        there = {record.key for record in page.records} | {row.key for row in page.malformed}
+        pulled.gone = {
+            key: began
+            for key, began in (pulled.gone | dict.fromkeys(page.gone, page.began)).items()
+            if key not in there
+        }
     return taken
 
 
@@ -183,12 +195,36 @@ async def _conclude(
     if not pulled.complete:
         if pulled.ended:
             await store.transact(lambda tx: _well_again(tx, link, pulled))
+        await _conclude_told(link, store, pulled)
         return
     await store.transact(lambda tx: _settle_pull(tx, link, fp, pulled))
     if pulled.unseen - set(pulled.malformed):
         await _left(link, store, pulled)
     if missing:
         await _read_missing(link, store, begin, pulled, missing)
+
+
+async def _conclude_told(link: Link, store: Store, pulled: Pulled) -> None:
+    """What a system told to be deleted, and did not have any more when it was asked."""
+    if not pulled.gone:
+        return
+    if link.rule.key_field is not None:
+        # A record whose key was changed looks the same; only a complete pull tells which one took its place.
+        link.wants_full = True
+        return
+    told = await store.transact(lambda tx: _told(tx, link, pulled))
+    for began in dict.fromkeys(pulled.gone.values()):
+        entries = [entry for entry in told if pulled.gone[entry[2]] == began]
+        changed = await store.transact(partial(_delete, link=link, fp=store.fingerprints, began=began, entries=entries))
+        pulled.counts.changed += changed
+
+
+def _told(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
+    """Bindings of records that were told to be deleted, and that the guard lets us conclude from."""
+    heads = tx.clusters.heads(link.system, link.object, list(pulled.gone))
+    lost = [(head.id, head.cluster_id, key) for key, head in heads.items()]
+    bound = tx.clusters.bound(link.system, link.object)
+    return _allowed(tx, link, pulled, lost, bound) if _is_mass(tx, link, len(lost), bound) else lost
 
 
 def _missing(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
@@ -198,19 +234,30 @@ def _missing(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
         _close_guard(tx, link)
         return []
     missing = tx.clusters.missing(link.system, link.object, pulled.seen)
-    counted = tx.guards.counted(link.system, link.rule.entity, True, tx.at).get(WriteClass.DELETE, 0)
-    emptied = len(missing) == bound
-    too_many = exceeds(link.rule, WriteClass.DELETE, len(missing) + counted, bound + counted)
-    if not emptied and not too_many:
+    if not _is_mass(tx, link, len(missing), bound):
         _close_guard(tx, link)
         return missing
-    guarded = WriteClass.DELETE in link.rule.guards
-    if not guarded:
+    return _allowed(tx, link, pulled, missing, bound)
+
+
+def _is_mass(tx: Tx, link: Link, count: int, bound: int) -> bool:
+    """Whether so many of the records bound there are more than may be lost without a question."""
+    counted = tx.guards.counted(link.system, link.rule.entity, True, tx.at).get(WriteClass.DELETE, 0)
+    emptied = 0 < bound == count
+    return emptied or exceeds(link.rule, WriteClass.DELETE, count + counted, bound + counted)
+
+
+def _allowed(
+    tx: Tx, link: Link, pulled: Pulled, missing: list[tuple[int, int, str]], bound: int
+) -> list[tuple[int, int, str]]:
+    """Of a mass of bindings, those that a person let pass; the others are held."""
+    if WriteClass.DELETE not in link.rule.guards:
         return missing
     items = {entry: lost(entry[0], entry[1]) for entry in missing}
     passed = [entry for entry in missing if tx.guards.approved(items[entry])]
     held = [items[entry] for entry in missing if entry not in set(passed)]
     if held:
+        pulled.held = True
         guard = tx.guards.held(link.system, link.rule.entity, WriteClass.DELETE, True)
         if guard is None:
             guard = tx.next()

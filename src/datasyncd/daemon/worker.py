@@ -206,7 +206,7 @@ class Worker:
             self.failed(way, error)
             if isinstance(error, NotFound):
                 # What the map names is not there, or not what it was: the pull looks at the system anew.
-                self.engine.detach(self.key, error)
+                await self.engine.detach(self.key, error)
                 self.due.set()
             if isinstance(error, Unauthorised):
                 return UNAUTHORISED_RETRY_S

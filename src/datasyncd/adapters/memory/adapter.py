@@ -13,6 +13,7 @@ from datasyncd.adapters.contract import (
     Column,
     Context,
     Cursor,
+    Deletions,
     Gone,
     Hint,
     Key,
@@ -89,9 +90,9 @@ class MemoryAdapter:
             records = [self._record(spec, key, state) for key, state in part]
             await self._sleep(self._faults.pause_s())
             last = len(rest) <= self._page
-            seen = max([first, *(state.at for _, state in part)]) if incremental else first
-            cursor = str(min(seen, asked)) if last and self._world.capabilities.incremental else None
-            yield Page(records, began, cursor, complete=last and not incremental)
+            cursor = self._position(rows, since, first) if last and self._world.capabilities.incremental else None
+            gone = self._told_gone(object, asked, start) if last and incremental else []
+            yield Page(records, began, cursor, complete=last and not incremental, gone=gone)
             if last:
                 return
             place = self._place(part[-1], incremental)
@@ -194,6 +195,21 @@ class MemoryAdapter:
         states = [(key, history.shown(at)) for key, history in self._world.histories(object).items()]
         rows = [(key, state) for key, state in states if state.fields is not None and state.at >= start]
         return sorted(rows, key=lambda row: self._place(row, by_time))
+
+    def _position(self, rows: Sequence[tuple[Key, State]], since: Cursor | None, first: int) -> Cursor:
+        """The latest change that was shown, of those before the pull began; where nothing is new it stays."""
+        return str(max([int(since or 0), *(state.at for _, state in rows if state.at <= first)]))
+
+    def _told_gone(self, object: str, at: int, start: int) -> list[Key]:
+        """Records that searches no longer show since `start`, where deletions are told; in order."""
+        if self._world.capabilities.deletions is not Deletions.TOLD:
+            return []
+        histories = sorted(self._world.histories(object).items())
+        return [
+            key
+            for key, history in histories
+            if (state := history.shown(at)).at >= start and state.fields is None and history.now.fields is None
+        ]
 
     def _place(self, row: tuple[Key, State], by_time: bool) -> tuple[int, Key]:
         key, state = row

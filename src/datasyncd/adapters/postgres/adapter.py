@@ -29,12 +29,14 @@ from datasyncd.adapters.contract import (
     Write,
 )
 from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
-from datasyncd.adapters.mark import highest
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
-from . import overlap, reading
+from . import reading
+from .changes import Changes, changes_of
 from .form import Unfit
 from .keys import parts_of
+from .listening import listen
+from .pulling import Pulling
 from .selection import Selection
 from .session import LATE_S, Sessions
 from .table import Table, check, table_of, verify
@@ -50,6 +52,8 @@ class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """postgresql://USER:PASSWORD@HOST:PORT/DATABASE, usually as a credential; `?sslmode=verify-full` and the like."""
     version: dict[str, str] = {}
     """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
+    changes: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """Table in which triggers note what is changed, such as "datasyncd.changes": then links can be live."""
     overlap_s: Annotated[float, msgspec.Meta(ge=0, description="a number of seconds, 0 or more")] = 300.0
     """With a `cursor`: as long as the longest transaction that writes there. So much is read again each time."""
     timeout_s: Seconds = 30.0
@@ -78,6 +82,7 @@ class PostgresAdapter:
         self._options = options
         self._overlap = round(options.overlap_s * 1e6)
         self._selections: dict[str, Selection] = {}
+        self._changes: dict[str, Changes | None] = {}
         self._sessions = Sessions(
             context.system,
             options.dsn,
@@ -97,8 +102,9 @@ class PostgresAdapter:
             late_s=LATE_S,
             search_lag_s=0.0,
             pull_is_reading=True,
-            deletions=Deletions.ABSENCE,
-            incremental=self._spec(object).cursor is not None,
+            deletions=Deletions.TOLD if self._options.changes else Deletions.ABSENCE,
+            incremental=self._options.changes is not None or self._spec(object).cursor is not None,
+            watches=self._options.changes is not None,
             batch=1_000,
         )
 
@@ -108,15 +114,16 @@ class PostgresAdapter:
         async with self._sessions.use() as connection:
             table = await table_of(connection, object)
             if spec is not None:
-                self._selections[object] = self._selected(spec, table)
+                selection = self._selected(spec, table)
+                name = self._options.changes
+                self._changes[object] = None if name is None else await changes_of(connection, name, table, spec)
+                self._selections[object] = selection
         return table.schema_of(spec.keys if spec is not None else ())
 
     async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
-        """All rows by their keys, or those whose cursor column is `since` or later; each page is read anew."""
+        """All rows by their keys, or those that changed since a cursor; each page is read anew."""
         async with self._rights(object):
-            selection = await self._selection(object)
-            seen = overlap.seen_in(since, selection.spec.cursor)
-            async for page in self._since(selection, seen) if seen else self._everything(selection):
+            async for page in (await self._pulling(object)).pages(since):
                 yield page
 
     async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
@@ -136,14 +143,15 @@ class PostgresAdapter:
     async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
         """Rows by a value; texts with an @ are compared without case."""
         async with self._rights(object):
-            selection = await self._selection(object)
+            pulling = await self._pulling(object)
+            selection = self._selections[object]
             if field not in selection.table.columns:
                 raise NotFound(f"{self._context.system}: {selection.table.shown} has no column {field!r}")
             parts: dict[bool, list[Native]] = {True: [], False: []}
             for value in values:
                 parts[isinstance(value, str) and "@" in value].append(value)
-            rows = await self._found(selection, field, parts[True], any_case=True)
-            rows += await self._found(selection, field, parts[False], any_case=False)
+            rows = await self._found(pulling, selection, field, parts[True], any_case=True)
+            rows += await self._found(pulling, selection, field, parts[False], any_case=False)
             records, _ = reading.as_records(selection, rows)
             return records
 
@@ -152,72 +160,26 @@ class PostgresAdapter:
         if not writes:
             return []
         async with self._rights(object):
-            return await push(self._sessions, await self._selection(object), writes)
+            selection = await self._selection(object)
+            return await push(self._sessions, selection, self._changes[object], writes)
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
-        """Nothing tells of changes."""
-        raise Unsupported(f"{self._context.system}: nothing tells of changes in {object}; use `every`")
-        yield Hint()
+        """A hint when it begins to listen, and after each transaction that changed the object."""
+        selection = await self._selection(object)
+        changes = self._changes[object]
+        if changes is None:
+            raise Unsupported(
+                f"{self._context.system}: nothing tells of changes in {selection.table.shown}; use `every`"
+            )
+        async for hint in listen(self._sessions, changes):
+            yield hint
 
     async def aclose(self) -> None:
         """Close all connections; a call that runs is cut short."""
         await self._sessions.aclose()
 
-    async def _everything(self, selection: Selection) -> AsyncIterator[Page]:
-        spec = selection.spec
-        asked = self._context.begin()
-        newest = await self._fetch(selection, selection.newest, reading.PAGE) if spec.cursor is not None else []
-        mark = highest((value for (value,) in newest), asked.at)
-        malformed: list[Malformed] = []
-        if selection.has_keyless:
-            ((count,),) = await self._fetch(selection, selection.keyless)
-            malformed = reading.keyless(selection, count)
-        known: set[Key] = set()
-        whole, sql = True, selection.first
-        values: tuple[Native, ...] = ()
-        while True:
-            began = self._context.begin()
-            rows = await self._fetch(selection, sql, *values, reading.PAGE + 1)
-            batch = reading.batch_of(selection, rows)
-            if not selection.table.is_table:
-                batch = reading.without_known(batch, known, selection)
-            malformed += batch.malformed
-            whole = whole and all(row.key is not None for row in malformed)
-            page = Page(batch.records, began, malformed=malformed)
-            if batch.last is None:
-                if spec.cursor is not None:
-                    page.cursor = overlap.position(spec.cursor, [], mark, asked.at, self._overlap)
-                page.complete = whole
-                yield page
-                return
-            yield page
-            sql, malformed = selection.after, []
-            values = reading.begins_after(batch.last, spec.keys, selection)
-
-    async def _since(self, selection: Selection, seen: overlap.Seen) -> AsyncIterator[Page]:
-        spec = selection.spec
-        assert spec.cursor is not None
-        asked = self._context.begin()
-        mark = seen[-1][1]
-        sql = selection.since
-        values: tuple[Native, ...] = (reading.text_of(overlap.begin(seen, asked.at, self._overlap)),)
-        while True:
-            began = self._context.begin()
-            rows = await self._fetch(selection, sql, *values, reading.PAGE + 1)
-            batch = reading.batch_of(selection, rows)
-            newest = highest((record.fields[spec.cursor] for record in reversed(batch.records)), began.at)
-            mark = mark if newest is None else newest
-            page = Page(batch.records, began, malformed=batch.malformed)
-            if batch.last is None:
-                page.cursor = overlap.position(spec.cursor, seen, mark, asked.at, self._overlap)
-                yield page
-                return
-            yield page
-            sql = selection.since_after
-            values = reading.begins_after(batch.last, (spec.cursor, *spec.keys), selection)
-
     async def _found(
-        self, selection: Selection, field: str, values: Iterable[Native], *, any_case: bool
+        self, pulling: Pulling, selection: Selection, field: str, values: Iterable[Native], *, any_case: bool
     ) -> list[asyncpg.Record]:
         form = selection.table.columns[field].form
         if any_case and form.kind != "text":
@@ -228,14 +190,11 @@ class PostgresAdapter:
                 wires.append(form.to_wire(value))
             except Unfit:
                 continue  # no row can have it
-        return list(await self._fetch(selection, selection.by_value(field, any_case), wires)) if wires else []
+        return await pulling.fetch(selection.by_value(field, any_case), wires) if wires else []
 
-    async def _fetch(self, selection: Selection, sql: str, *values: object) -> list[asyncpg.Record]:
-        """Rows, from a table that is what it was when it was described."""
-        async with self._sessions.use(selection.table.shown) as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
-            await verify(connection, selection.table, selection.names)
-            return rows
+    async def _pulling(self, object: str) -> Pulling:
+        selection = await self._selection(object)
+        return Pulling(self._context, self._sessions, selection, self._changes[object], self._overlap)
 
     async def _selection(self, object: str) -> Selection:
         """The statements for an object; it is described first, if nobody has done that yet."""

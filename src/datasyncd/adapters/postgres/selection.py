@@ -52,6 +52,9 @@ class Selection:
         listed = ", ".join(f"${n}::text[]" for n, _ in enumerate(self.keys, 1))
         columns = ", ".join(f"k{n}" for n, _ in enumerate(self.keys, 1))
         self.by_key = f"{self._all} JOIN unnest({listed}) AS k ({columns}) ON {self.key_is('k')}"
+        own = ", ".join(c.form.reading(cast(f"k.k{n}", c)) for n, c in enumerate(self.keys, 1))
+        self.canonical = f"SELECT {own} FROM unnest({listed}) WITH ORDINALITY AS k ({columns}, n) ORDER BY k.n"
+        """The values of keys, by whatever texts the server takes for them."""
         self.to_update = f"{self.by_key} ORDER BY {order} FOR NO KEY UPDATE OF t"
         """Locks rows against other writers, in one order for all, and lets foreign keys refer to them."""
         self.to_replace = f"{self.by_key} ORDER BY {order} FOR UPDATE OF t"

@@ -60,6 +60,7 @@ class Sessions:
             "statement_timeout": _milliseconds(timeout_s),
             "lock_timeout": _milliseconds(lock_s),
             "idle_in_transaction_session_timeout": _milliseconds(IDLE_S),
+            "idle_session_timeout": "0",
             "client_connection_check_interval": _milliseconds(GRACE_S),
             # A plan that was made for a small table would be kept while the table grows.
             "plan_cache_mode": "force_custom_plan",
@@ -69,7 +70,8 @@ class Sessions:
         self._limit = anyio.Semaphore(CONNECTIONS)
         self._idle: list[tuple[float, Connection]] = []
         self._open: set[Connection] = set()
-        self._closed = False
+        self.closed = False
+        """Nothing is opened any more."""
 
     @asynccontextmanager
     async def use(self, object: str | None = None) -> AsyncIterator[Connection]:
@@ -87,7 +89,7 @@ class Sessions:
             except BaseException:
                 self._end(connection)
                 raise
-            if connection.is_closed() or self._closed:
+            if connection.is_closed() or self.closed:
                 self._end(connection)
             else:
                 self._idle.append((anyio.current_time(), connection))
@@ -122,7 +124,7 @@ class Sessions:
 
     async def aclose(self) -> None:
         """Close all connections at once, whatever they are doing."""
-        self._closed = True
+        self.closed = True
         self._idle.clear()
         for connection in list(self._open):
             self._end(connection)
@@ -143,7 +145,7 @@ class Sessions:
         connection.terminate()
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self.closed:
             raise Transient(f"{self.place} was closed")
 
 

@@ -85,7 +85,7 @@ def _told_by_the_server(error: asyncpg.PostgresError, code: str, place: str) -> 
     if code == "42501":
         return Unauthorised(f"{place}: {error.args[0]}")
     if isinstance(error, InvalidCachedStatementError):
-        return Transient(f"{place}: the table was changed meanwhile; it is read anew")
+        return NotFound(f"{place}: the table was changed; it is looked at anew")
     if code in _NAMES:
         return NotFound(f"{place}: {error.args[0]}; run `datasyncd check`")
     if code[:2] == "42":

@@ -8,6 +8,7 @@ from datasyncd.adapters.contract import Outcome, Unknown, Write
 from datasyncd.adapters.errors import Transient
 
 from .batch import Batch
+from .changes import Changes
 from .selection import Selection
 from .session import Sessions
 from .table import verify
@@ -18,14 +19,16 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET CONSTRAINTS ALL I
 fault a refusal is, and the commit has nothing left to do."""
 
 
-async def push(sessions: Sessions, selection: Selection, writes: Sequence[Write]) -> list[Outcome]:
+async def push(
+    sessions: Sessions, selection: Selection, changes: Changes | None, writes: Sequence[Write]
+) -> list[Outcome]:
     """Apply a batch of writes in one transaction; one outcome each.
 
     On crash: all of the batch or none of it. If the connection is lost while the commit is under way, every write is
     `Unknown`; before that, nothing was applied.
     """
     async with sessions.use(selection.table.shown) as connection:
-        await connection.execute(_BEGIN)
+        await connection.execute(_BEGIN if changes is None else f"{_BEGIN}; {changes.writes}")
         batch = Batch(connection, selection, writes)
         outcomes = await batch.apply()
         await verify(connection, selection.table, selection.names)

@@ -20,6 +20,7 @@ from datasyncd.adapters.contract import (
     Adapter,
     Clash,
     Condition,
+    Deletions,
     Gone,
     Key,
     Native,
@@ -103,6 +104,24 @@ class AdapterConformance:
 
             await stage.insert({"f": person(stage, "f", changed=7)})
             assert "f" in await records(adapter, "people", found[-1].cursor)
+
+    async def test_02_a_pull_since_a_cursor_tells_what_was_deleted(self, stage: Stage) -> None:
+        await stage.insert({key: person(stage, key, changed=5) for key in "abcd"})
+        async with opened(stage, MARKED) as adapter:
+            if adapter.capabilities("people").deletions is not Deletions.TOLD:
+                # Not promised: then a complete pull shows by what it lacks.
+                await stage.delete("b")
+                assert "b" not in await records(adapter, "people")
+                return
+            cursor = (await pages(adapter, "people"))[-1].cursor
+            await stage.delete("b")
+            await stage.delete("c")
+            await stage.insert({"c": person(stage, "c", changed=6)})
+
+            found = await pages(adapter, "people", cursor)
+            assert {key for page in found for key in page.gone} == {"b"}
+            assert "c" in {record.key for page in found for record in page.records}
+            assert not any(page.complete for page in found)
 
     async def test_03_reading_by_key_tells_the_present_truth_or_that_it_is_gone(self, stage: Stage) -> None:
         await stage.insert({key: person(stage, key) for key in "abc"})

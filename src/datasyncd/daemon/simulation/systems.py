@@ -13,6 +13,7 @@ from datasyncd.adapters.contract import (
     Column,
     Condition,
     Context,
+    Deletions,
     Moment,
     ObjectSpec,
     Outcome,
@@ -76,6 +77,8 @@ def promises(random: Random, faults: bool) -> list[Promise]:
             search_lag_s=0.0 if embedded or database else 5.0,
             read_max_s=60.0,
             pull_is_reading=embedded or database,
+            incremental=database and random.random() < 0.7,
+            deletions=Deletions.TOLD if database else Deletions.ABSENCE,
         )
         if faults:
             out.append(Promise(name, capabilities, random.choice((0.0, 0.1, 0.3)), random.choice((0.0, 0.1)), 0.3))
