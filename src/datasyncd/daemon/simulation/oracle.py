@@ -151,12 +151,11 @@ def _in_the_window(edit: Edit, systems: list[System]) -> bool:
     system = next(s for s in systems if s.name == edit.system)
     covered = system.world.covered
     if edit.field == "address" and isinstance(edit.value, tuple):
-        at = [covered.get(part) for part in zip(("street", "zip"), edit.value, strict=True)]
-        landed = max((moment for moment in at if moment is not None), default=None)
+        moments = [covered.get(part) for part in zip(("street", "zip"), edit.value, strict=True)]
     else:
-        landed = covered.get((edit.field, edit.value))
+        moments = [covered.get((edit.field, edit.value))]
     late = round(system.promise.capabilities.late_s * 1e6)
-    return landed is not None and landed - edit.at <= late + SEARCH_US
+    return any(landed is not None and landed - edit.at <= late + SEARCH_US for landed in moments)
 
 
 def _converged(
