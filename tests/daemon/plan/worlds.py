@@ -191,7 +191,7 @@ class World:
                 for row in rows
             ]
         if system == "prefs":
-            return [_plain(json.loads(line)) for line in self.prefs.read_text().splitlines()]
+            return [_plain(json.loads(line)) for line in self.prefs.read_text().splitlines() if line.strip()]
         return [_plain({"id": key, **fields}) for key, fields in self.app.holds("people").items()]
 
     def _put(self, system: str, rows: list[dict[str, Any]]) -> None:
