@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import asyncpg
@@ -61,6 +62,21 @@ class PostgresPrefs:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+
+    @classmethod
+    @contextmanager
+    def of(cls, database: Database) -> Iterator[PostgresPrefs]:
+        """A store in a database, closed at the end."""
+        prefs = cls(database)
+        try:
+            yield prefs
+        finally:
+            prefs.close()
+
+    def traces(self) -> dict[str, bytes]:
+        """Where each row stands, and which transaction made it."""
+        found = self._with(lambda c: c.fetch("SELECT customer_id, ctid::text, xmin::text FROM people"))
+        return {f"row of {person}": f"{place} {maker}".encode() for person, place, maker in found}
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

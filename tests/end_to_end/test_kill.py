@@ -1,4 +1,4 @@
-"""The daemon is killed at fifty random moments while people edit all three stores: nothing is lost or doubled."""
+"""The daemon is killed at random moments while people edit all three stores: nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.accounts import lost
+from tests.end_to_end.postgres_store import PostgresPrefs, config
 from tests.end_to_end.three_stores import Edit, Row, Stores, person_named
 from tests.end_to_end.typists import Typists
 
 PEOPLE = 60
-KILLS = 50
+KILLS = {"files": 50, "PostgreSQL": 30}
 GAP_S = (0.25, 1.4)
 """Between a start and the kill: from before the first reading to well into the live work."""
 PAUSE_S = 0.04
@@ -65,13 +66,23 @@ class Load:
 
 
 @pytest.mark.timeout(240)
-def test_fifty_kills_during_a_two_way_load(tmp_path: Path) -> None:
-    stores = Stores.of(tmp_path, [person_named(n) for n in range(PEOPLE)])
+@pytest.mark.parametrize("kind", list(KILLS))
+def test_many_kills_during_a_two_way_load(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
+    people = [person_named(n) for n in range(PEOPLE)]
+    if kind == "files":
+        torture(Stores.of(tmp_path, people), KILLS[kind])
+        return
+    with PostgresPrefs.of(request.getfixturevalue("database")) as prefs:
+        torture(Stores.of(tmp_path, people, config(prefs.database.dsn()), prefs=prefs), KILLS[kind])
+
+
+def torture(stores: Stores, kills: int) -> None:
+    """Kill the daemon again and again while people are at work, and look for what was lost or doubled."""
     stores.sync()
     load, chance = Load(stores, seed=11), random.Random(12)
 
     with load.running():
-        for _ in range(KILLS):
+        for _ in range(kills):
             with stores.daemon():
                 time.sleep(chance.uniform(*GAP_S))
 

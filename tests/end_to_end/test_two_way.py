@@ -1,10 +1,10 @@
-"""Ten thousand edits on all sides of three stores: nothing is lost, nothing invented, and it comes to rest."""
+"""Thousands of edits on all sides of three stores: nothing is lost, nothing invented, and it comes to rest."""
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from datasyncd.daemon import cycle
 from datasyncd.daemon.config.load import load
 from datasyncd.daemon.engine import Engine
 from tests.end_to_end.accounts import TEXTS, invented, lost
+from tests.end_to_end.postgres_store import PostgresPrefs, config
 from tests.end_to_end.three_stores import FIELDS, SYSTEMS, Edit, Row, Stores, Value, person_named
 from tests.end_to_end.typists import Typists
 
 PEOPLE = 200
-EDITS = 10_000
-ROUNDS = 50
+EDITS = {"files": 10_000, "PostgreSQL": 4_000}
+IN_A_ROUND = 200
 BY_COMMAND = 10
 """Each so many-th round goes through the command."""
 
@@ -74,14 +75,29 @@ class Expected:
             assert field in ("tags", "note") or all(first[person, field, s] == before for s in by_system)
 
 
-async def test_ten_thousand_edits_on_all_sides(tmp_path: Path) -> None:
-    stores = Stores.of(tmp_path, [person_named(n) for n in range(PEOPLE)])
+@pytest.fixture(params=list(EDITS))
+def kind(request: pytest.FixtureRequest) -> str:
+    """What the preference centre is."""
+    return str(request.param)
+
+
+@pytest.fixture
+def stores(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stores]:
+    people = [person_named(n) for n in range(PEOPLE)]
+    if kind == "files":
+        yield Stores.of(tmp_path, people)
+        return
+    with PostgresPrefs.of(request.getfixturevalue("database")) as prefs:
+        yield Stores.of(tmp_path, people, config(prefs.database.dsn()), prefs=prefs)
+
+
+async def test_thousands_of_edits_on_all_sides(stores: Stores, kind: str) -> None:
     typists, edits = Typists(7), []
     await synced(stores, 0)
     expected = Expected(stores.crm.rows())
     seen_clashes: set[frozenset[Value]] = set()
-    for number in range(1, ROUNDS + 1):
-        round_ = made_in_a_round(stores, typists, EDITS // ROUNDS)
+    for number in range(1, EDITS[kind] // IN_A_ROUND + 1):
+        round_ = made_in_a_round(stores, typists, IN_A_ROUND)
         edits += round_
         expected.takes(round_)
         seen_clashes |= {frozenset(held.values()) for held in expected.clashes.values()}
@@ -101,7 +117,7 @@ async def test_ten_thousand_edits_on_all_sides(tmp_path: Path) -> None:
 
     final = stores.rows()
     reports = stores.json("conflicts", "list", "--all")
-    assert len(edits) == EDITS
+    assert len(edits) == EDITS[kind]
     assert final["crm"] == final["mail"] == final["prefs"]
     assert lost(edits, final["crm"], reports) == []
     assert invented(edits, reports) == []
@@ -113,11 +129,11 @@ async def test_ten_thousand_edits_on_all_sides(tmp_path: Path) -> None:
     assert {person: row["sms"] for person, row in crm.items()} == expected.sms
     assert {person: row["score"] for person, row in crm.items()} == expected.score
     assert origins_that_are_not_the_authors(stores, edits, crm) == []
-    at_rest = stores.bytes()
+    at_rest = traces(stores)
     again = stores.sync()
     assert (again.code, again.document["echoes"]) == (0, 0)
     assert again.written == {system: {"create": 0, "update": 0, "delete": 0} for system in SYSTEMS}
-    assert differing(at_rest, stores.bytes()) == []
+    assert differing(at_rest, traces(stores)) == []
 
 
 def made_in_a_round(stores: Stores, typists: Typists, count: int) -> list[Edit]:
@@ -184,6 +200,12 @@ def origins_that_are_not_the_authors(stores: Stores, edits: Iterable[Edit], fina
                 if author is not None and version["origin"] not in (author, "person"):
                     wrong.append((person, field, version, author))
     return wrong
+
+
+def traces(stores: Stores) -> dict[str, bytes]:
+    """What shows whether anybody has written: the bytes of all files, and which transaction made each row."""
+    prefs = stores.by_name["prefs"]
+    return {**stores.bytes(), **(prefs.traces() if isinstance(prefs, PostgresPrefs) else {})}
 
 
 def differing(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
