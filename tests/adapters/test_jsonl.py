@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,16 @@ async def test_keys_are_texts_or_numbers_and_unknown_types_survive(tmp_path: Pat
             "price",
             "tags",
         ]
+
+
+async def test_numbers_are_read_and_written_with_all_their_digits(tmp_path: Path) -> None:
+    content = b'{"id":1,"email":[0.5,0.12345678901234567891],"tags":1e400}\n'
+    async with opened("jsonl", made(tmp_path, content), CONTACTS, path=".") as desk:
+        found = await records(desk, "contacts")
+    after = await pushed(tmp_path, Write("update", "1", {"email": [Decimal("0.10000000000000000001")]}))
+
+    assert found["1"]["email"] == [0.5, Decimal("0.12345678901234567891")]
+    assert after == b'{"id":1,"email":[0.10000000000000000001],"tags":1e400}\n'
 
 
 async def test_absent_and_null_are_different_versions(tmp_path: Path) -> None:

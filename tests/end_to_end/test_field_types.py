@@ -106,7 +106,7 @@ def stores(tmp_path: Path) -> Stores:
     """In step."""
     stores = Stores(tmp_path)
     with stores.db() as db:
-        settings = '{"b": [1.0, "x", "x"], "a": {"large": 12345678901234567890}}'
+        settings = '{"b": [1.0, "x", "x"], "a": {"large": 12345678901234567890}, "fine": 0.12345678901234567891}'
         db.execute("INSERT INTO customers VALUES (1, 'a@example.org', 1230, 'CHE', 'de_CH', ?)", (settings,))
     stores.file.write_text('{"id": "9", "email": "a@example.org", "credit": null, "country": null, "language": null, '
                            '"settings": null}\n')  # fmt: skip
@@ -119,8 +119,13 @@ def test_each_system_has_them_in_its_own_form(stores: Stores) -> None:
         "credit": {"amount": "12.30", "currency": "EUR"},
         "country": "Schweiz",
         "language": "Swiss German",
-        "settings": {"a": {"large": 12345678901234567890}, "b": [1, "x", "x"]},
+        "settings": {
+            "a": {"large": 12345678901234567890},
+            "b": [1, "x", "x"],
+            "fine": pytest.approx(0.1234567890123456),
+        },
     }
+    assert '"fine":0.12345678901234567891' in stores.file.read_text()
 
 
 def test_an_edit_goes_back_in_the_form_of_the_other(stores: Stores) -> None:
@@ -137,9 +142,9 @@ def test_an_edit_goes_back_in_the_form_of_the_other(stores: Stores) -> None:
 def test_what_is_only_written_otherwise_is_no_edit(stores: Stores) -> None:
     record = json.loads(stores.file.read_text())
     record["credit"]["amount"] = 12.3
-    record["settings"] = {"b": [1.0, "x", "x"], "a": {"large": 12345678901234567890}}
+    record["settings"] = {"b": [1.0, "x", "x"], "fine": "FINE", "a": {"large": 12345678901234567890}}
     record |= {"language": "DE_ch", "country": "CHE"}
-    stores.file.write_text(json.dumps(record) + "\n")
+    stores.file.write_text(json.dumps(record).replace('"FINE"', "0.123456789012345678910") + "\n")
     before = stores.erp()
 
     assert stores.sync()["erp"] == {"create": 0, "update": 0, "delete": 0}

@@ -20,7 +20,10 @@ Key: TypeAlias = str
 """A record's own id in its system, always as text (composite keys: a JSON array of texts)."""
 
 Native: TypeAlias = Any
-"""A value as the system holds it: None, bool, int, float, str, bytes, or a list or dict of these."""
+"""A value as the system holds it: None, bool, int, float, str, bytes, or a list or dict of these.
+
+A column of JSON may also have a `Decimal`: a number with more digits than a float holds (`adapters.number`).
+"""
 
 Version: TypeAlias = int | bytes | None
 """What a system tells of a record's version: a counter, or an opaque tag or digest. None: it tells nothing."""

@@ -113,7 +113,7 @@ def _field(config: Config, entity: str, name: str, field: AnyField, uses: Mappin
     options = {
         known.encode_name: msgspec.to_builtins(value)
         for known in msgspec.structs.fields(field)
-        if known.name not in _TOLD and (value := getattr(field, known.name)) not in (None, ())
+        if known.name not in _TOLD and (value := getattr(field, known.name)) not in (None, (), {})
     }
     if isinstance(field, Consent):
         options.setdefault("authorised", [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -81,7 +82,7 @@ def _shown(raw: Native) -> str:
     """A raw value as a person is shown it, cut to a bounded length."""
     if isinstance(raw, int) and raw.bit_length() > 1_000:
         return "(an integer of more than 300 digits)"
-    text = raw if isinstance(raw, str) else repr(raw)
+    text = str(raw) if isinstance(raw, str | Decimal) else repr(raw)
     return text[:LONGEST_RAW].encode("utf-8", "backslashreplace").decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ TYPES = {
     "bytes": ("bytea", b"\x00\xff", b""),
     "document": ("jsonb", {"a": [1, 2.5, None, {"b": "ü"}], "n": 2**60}, [True, "x"]),
     "written": ("json", {"a": 1}, "text"),
+    "exact": ("jsonb", {"n": Decimal("0.12345678901234567891")}, [Decimal("1.0000000000000000000000001")]),
     "tags": ("text[]", ["a", 'quo"te', "back\\slash", "NULL", "", "com,ma {x}"], []),
     "counts": ("integer[]", [1, None, -3], [[1, 2], [3, 4]]),
     "days": ("date[]", ["2024-02-29", None], []),

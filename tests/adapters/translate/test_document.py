@@ -92,11 +92,15 @@ def test_it_is_written_as_a_value_where_a_column_holds_values_and_as_a_text_else
     assert write("json", None, "json") is None
 
 
-def test_what_a_column_of_values_cannot_hold_exactly_is_refused() -> None:
+def test_all_digits_are_kept_in_each_kind_of_column() -> None:
     value = read("json", "[0.12345678901234567890]")
 
-    assert no_form("json", value, "json") == "numbers that a binary float holds exactly expected"
+    assert write("json", value, "json") == [Decimal("0.1234567890123456789")]
+    assert read("json", [Decimal("0.12345678901234567890")], decoded=True) == value
     assert write("json", value, "text") == "[0.1234567890123456789]"
+
+
+def test_what_is_not_canonical_is_not_written() -> None:
     assert no_form("json", "[1, 2]") == "a JSON document expected"
 
 

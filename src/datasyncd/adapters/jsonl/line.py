@@ -5,7 +5,6 @@ A number that nobody changes keeps its digits, and a text its escapes: only thei
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from itertools import product
@@ -14,12 +13,13 @@ import msgspec
 
 from datasyncd.adapters.contract import Native
 from datasyncd.adapters.files.sheet import Unfit
+from datasyncd.adapters.number import json_text, number
 
 Parts = dict[str, msgspec.Raw]
 """Name -> value as it is written, in the order of the line."""
 
 _parts = msgspec.json.Decoder(Parts).decode
-_object = msgspec.json.Decoder(dict[str, Native]).decode
+_object = msgspec.json.Decoder(dict[str, Native], float_hook=number).decode
 
 _STYLES = tuple(product((b",", b", "), (b":", b": ")))
 """What may stand between two fields, and between a name and its value."""
@@ -47,7 +47,7 @@ def parts(line: bytes) -> Parts:
 def written(name: str, value: Native) -> msgspec.Raw:
     """A value as it is written. Raises `Unfit` for what JSON has no form for."""
     try:
-        return msgspec.Raw(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+        return msgspec.Raw(json_text(value).encode())
     except (TypeError, ValueError, RecursionError):
         raise Unfit(f"JSON has no form for the value of {name}", name) from None
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.number import number
 
 Kind: TypeAlias = Literal["text", "integer", "float", "boolean", "json", "list", "bytes"]
 Wire: TypeAlias = Literal["text", "int8", "float8", "bool", "bytea"]
@@ -52,7 +53,8 @@ def decoded(text: str | None) -> Native:
     return None if text is None else _decode(text)
 
 
-_decode = msgspec.json.Decoder().decode
+_decode = msgspec.json.Decoder(float_hook=number).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 _LARGEST = 2**63 - 1
 
 
@@ -88,7 +90,7 @@ def _bytes(value: Native) -> bytes:
 
 def _json(value: Native) -> str:
     try:
-        return msgspec.json.encode(value).decode()
+        return _encode(value).decode()
     except (TypeError, ValueError, RecursionError):
         raise Unfit("a value that JSON has a form for expected") from None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -88,7 +89,7 @@ def datetime_reader(options: FieldTypeOptions) -> Reader:
             if _canonical(raw):
                 return raw
         else:
-            if isinstance(raw, int | float) and not isinstance(raw, bool):
+            if isinstance(raw, int | float | Decimal) and not isinstance(raw, bool):
                 return _text(_from_number(raw))
             if isinstance(raw, datetime):
                 return _utc_text(raw, zone)
@@ -130,8 +131,10 @@ def _parsed(text: str) -> datetime:
         raise Invalid(_NO_INSTANT) from None
 
 
-def _from_number(raw: int | float) -> datetime:
-    """Seconds or milliseconds since 1970, by magnitude."""
+def _from_number(raw: int | float | Decimal) -> datetime:
+    """Seconds or milliseconds since 1970, by magnitude. More than a float holds is finer than a microsecond."""
+    if isinstance(raw, Decimal):
+        raw = float(raw)
     size = abs(raw)
     if not size < _MILLISECONDS_BELOW:
         raise Invalid("seconds or milliseconds since 1970 expected")
@@ -217,7 +220,7 @@ def edited_at(raw: Native) -> int | None:
             moment = _edited(raw)
         elif isinstance(raw, bool):
             return None
-        elif isinstance(raw, int | float):
+        elif isinstance(raw, int | float | Decimal):
             moment = _from_number(raw) if raw >= _EARLIEST_EDIT else None
         else:
             moment = raw if isinstance(raw, datetime) else None

@@ -10,12 +10,13 @@ Where a column holds JSON values, a text in it is a text; elsewhere it is the te
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.number import number
 from datasyncd.reconcile.rules import Value
 
 from .field_type import LONGEST_VALUE, FieldTypeOptions, Form, Invalid, Kind, Reader, longest, too_long
@@ -48,7 +49,7 @@ def document_reader(options: FieldTypeOptions) -> Reader:
             if found == "null":
                 return None
         else:
-            found = well_formed("".join(_written(raw, 0)))
+            found = _written(raw)
         if len(found) > limit:
             raise too_long(limit)
         return found
@@ -58,7 +59,7 @@ def document_reader(options: FieldTypeOptions) -> Reader:
 
 def _canonical(text: str) -> str:
     """Raises `Invalid`."""
-    return well_formed("".join(_written(_parsed(text), 0)))
+    return _written(_parsed(text))
 
 
 _remembered = lru_cache(4096)(_canonical)
@@ -90,34 +91,40 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _written(value: Any, depth: int) -> Iterator[str]:
-    """The canonical text of a JSON value, in parts. Raises `Invalid`."""
+def _written(value: Any) -> str:
+    """The canonical text of a JSON value. Raises `Invalid`."""
+    parts: list[str] = []
+    _write(value, 0, parts.append)
+    return well_formed("".join(parts))
+
+
+def _write(value: Any, depth: int, put: Callable[[str], None]) -> None:
     if depth > DEEPEST:
         raise Invalid(f"JSON of at most {DEEPEST} levels expected")
-    match value:
-        case None:
-            yield "null"
-        case bool():
-            yield "true" if value else "false"
-        case str():
-            yield _encode_text(value)
-        case int() | float() | Decimal():
-            yield _digits(value)
-        case list() | tuple():
-            yield "["
-            for place, element in enumerate(value):
-                if place:
-                    yield ","
-                yield from _written(element, depth + 1)
-            yield "]"
-        case dict() if all(isinstance(name, str) for name in value):
-            yield "{"
-            for place, name in enumerate(sorted(value)):
-                yield f"{',' if place else ''}{_encode_text(name)}:"
-                yield from _written(value[name], depth + 1)
-            yield "}"
-        case _:
-            raise Invalid(_REASON)
+    if isinstance(value, str):
+        put(_encode_text(value))
+    elif value is None:
+        put("null")
+    elif isinstance(value, bool):
+        put("true" if value else "false")
+    elif isinstance(value, int | float | Decimal):
+        put(_digits(value))
+    elif isinstance(value, list | tuple):
+        before = "["
+        for element in value:
+            put(before)
+            _write(element, depth + 1, put)
+            before = ","
+        put("]" if value else "[]")
+    elif isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        before = "{"
+        for name in sorted(value):
+            put(f"{before}{_encode_text(name)}:")
+            _write(value[name], depth + 1, put)
+            before = ","
+        put("}" if value else "{}")
+    else:
+        raise Invalid(_REASON)
 
 
 def _digits(number: int | float | Decimal) -> str:
@@ -136,7 +143,7 @@ def document_form(options: FieldTypeOptions, kind: Kind) -> Form | None:
         case "bytes":
             return Form(lambda value: _text(value).encode())
         case "json":
-            return Form(_value, limit="numbers that a binary float does not hold exactly do not fit")
+            return Form(_value)
     return None
 
 
@@ -147,18 +154,5 @@ def _text(value: Any) -> str:
 
 
 def _value(value: Any) -> Native:
-    """What JSON columns hold: a number with a fraction is a float there, where that is exact."""
-    return _native(_parsed(_text(value)))
-
-
-def _native(value: Any) -> Native:
-    if isinstance(value, Decimal):
-        number = float(value)
-        if Decimal(repr(number)) != value:
-            raise Invalid("numbers that a binary float holds exactly expected")
-        return number
-    if isinstance(value, list):
-        return [_native(element) for element in value]
-    if isinstance(value, dict):
-        return {name: _native(element) for name, element in value.items()}
-    return value
+    """The value of which this is the text."""
+    return json.loads(_text(value), parse_float=number)

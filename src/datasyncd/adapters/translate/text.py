@@ -7,6 +7,7 @@ of no characters is blank.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from datasyncd.adapters.contract import Native
@@ -23,6 +24,9 @@ from .field_type import (
     longest,
     too_long,
 )
+
+LONGEST_NUMBER = 400
+"""Digits of a number that is read as a text."""
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*").fullmatch
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*").fullmatch
@@ -46,7 +50,9 @@ def text_of(raw: Native, expected: str) -> str:
         return str(raw)
     if isinstance(raw, float) and abs(raw) < EXACT_FLOAT:
         return str(int(raw)) if raw.is_integer() else repr(raw)
-    if isinstance(raw, int | float):
+    if isinstance(raw, Decimal) and raw.is_finite() and abs(raw.adjusted()) < LONGEST_NUMBER:
+        return format(raw, "f")
+    if isinstance(raw, int | float | Decimal):
         raise Invalid(f"{expected} expected, not a number too large to be exact")
     raise Invalid(f"{expected} expected, not a list, an object or another kind of value")
 
