@@ -29,6 +29,7 @@ LONGEST_REMEMBERED = 200
 """Characters of a text whose canonical form is kept, in case it comes again."""
 
 _REASON = "a JSON document expected"
+_TOO_LARGE = 10**MOST_DIGITS
 _encode_text = json.encoder.encode_basestring
 
 
@@ -129,8 +130,7 @@ def _write(value: Any, depth: int, put: Callable[[str], None]) -> None:
 
 def _digits(number: int | float | Decimal) -> str:
     if isinstance(number, int):
-        # Python refuses to write out an integer of thousands of digits, and so do we.
-        if number.bit_length() > 3 * MOST_DIGITS:
+        if abs(number) >= _TOO_LARGE:
             raise Invalid(f"numbers of at most {MOST_DIGITS} digits expected")
         return str(number)
     return decimal_text(Decimal(repr(number)) if isinstance(number, float) else number)

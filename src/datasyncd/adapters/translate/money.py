@@ -70,7 +70,7 @@ class _Money:
         if found.__class__ is not str:
             raise Invalid(_REASON)
         amount = str(found)
-        if isinstance(raw, float) and len(amount.replace(".", "").strip("-0")) > EXACT_DIGITS:
+        if isinstance(raw, float) and not _exact(amount):
             raise Invalid(f"an amount expected, not a binary float of more than {EXACT_DIGITS} digits")
         return amount
 
@@ -241,24 +241,31 @@ def _amount(money: _Money, kind: Kind) -> _Write | None:
         case "text" | "bytes":
             return _text(kind, lambda amount, _currency: amount)
         case "json" | "any":
-            return lambda amount, _currency: _number(money, amount, or_text=True)
+            return lambda amount, _currency: _number(money, amount)
         case "float":
-            return lambda amount, _currency: float(_number(money, amount, or_text=False))
+            return lambda amount, _currency: _float_of(money.amount(amount))
         case "integer":
             return lambda amount, _currency: _whole(amount)
     return None
 
 
-def _number(money: _Money, amount: str, *, or_text: bool) -> Any:
-    """The number that is exactly this amount when it is read again; else the text, or a refusal."""
+def _exact(plain: str) -> bool:
+    """Whether an amount comes back from a binary float, whatever it is."""
+    return len(plain.replace(".", "").strip("-0")) <= EXACT_DIGITS
+
+
+def _number(money: _Money, amount: str) -> Any:
+    """The number that is exactly this amount when it is read again, else the text."""
     plain = money.amount(amount)
     if "." not in plain and abs(int(plain)) < EXACT_FLOAT:
         return int(plain)
-    if "." in plain and len(plain.replace(".", "").strip("-0")) <= EXACT_DIGITS:
-        return float(plain)
-    if or_text:
-        return amount
-    raise Invalid("an amount that a binary float holds exactly expected")
+    return float(plain) if "." in plain and _exact(plain) else amount
+
+
+def _float_of(plain: str) -> float:
+    if not _exact(plain):
+        raise Invalid(f"an amount of at most {EXACT_DIGITS} digits expected by a column of floats")
+    return float(plain)
 
 
 def _whole(amount: str) -> int:
