@@ -7,10 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.translate.translating import no_form, read, refusal, write
+
+unhurried = settings(deadline=None)
+"""Libraries are loaded when the first value needs them, which may take a while on a busy machine."""
 
 NUMBERS = st.integers(-(2**80), 2**80) | st.decimals(-(10**20), 10**20, places=12).map(float)
 DOCUMENTS = st.recursive(
@@ -107,6 +110,7 @@ def test_what_is_not_canonical_is_not_written() -> None:
 
 
 @given(DOCUMENTS)
+@unhurried
 def test_a_document_keeps_its_content(document: Any) -> None:
     canonical = read("json", document, decoded=True)
 

@@ -6,11 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasyncd.adapters.translate import Unusable
 from tests.adapters.translate.translating import no_form, read, refusal, write
+
+unhurried = settings(deadline=None)
+"""Libraries are loaded when the first value needs them, which may take a while on a busy machine."""
 
 EUR: dict[str, Any] = {"currency": "EUR"}
 CENTS: dict[str, Any] = {"currency": "EUR", "form": "minor"}
@@ -193,6 +196,7 @@ def test_options_that_mean_nothing_are_unusable(options: dict[str, Any], said: s
 
 
 @given(st.integers(-(10**17), 10**17), st.sampled_from([("EUR", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4)]))
+@unhurried
 def test_no_unit_is_lost_between_systems_that_count_and_systems_that_write(units: int, known: tuple[str, int]) -> None:
     currency, places = known
     value = read("money", units, currency=currency, form="minor")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasyncd.adapters.contract import Column
@@ -16,6 +16,9 @@ from datasyncd.adapters.translate import TYPES, FieldTypeOptions, Invalid, Unusa
 from datasyncd.adapters.translate.field_type import Form, Kind
 from datasyncd.adapters.translate.types import form, reader
 from tests.adapters.translate.translating import published
+
+unhurried = settings(deadline=None)
+"""Libraries are loaded when the first value needs them, which may take a while on a busy machine."""
 
 KINDS = get_args(Kind)
 ADDRESSES = [row["address"] for row in published("email_syntax.csv") if "\\" not in row["address"]]
@@ -106,6 +109,7 @@ def holding(name: str, options: dict[str, Any], kind: Kind, *, nullable: bool, t
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 @given(data=st.data())
+@unhurried
 def test_a_round_trip_is_the_identity_or_is_declared(name: str, options: dict[str, Any], data: st.DataObject) -> None:
     known = FieldTypeOptions(name=name, **options)
     raw = data.draw(NATIVES[name] | JSON)
@@ -147,6 +151,7 @@ def fits(native: Any, kind: str, nullable: bool) -> bool:
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 @given(raw=JSON)
+@unhurried
 def test_anything_is_read_or_refused_without_being_named(name: str, options: dict[str, Any], raw: Any) -> None:
     read = reader(FieldTypeOptions(name=name, **options))
     reason = reason_of(read, raw)
@@ -162,6 +167,7 @@ def test_anything_is_read_or_refused_without_being_named(name: str, options: dic
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 @given(value=JSON)
+@unhurried
 def test_anything_is_written_or_refused(name: str, options: dict[str, Any], value: Any) -> None:
     for kind in KINDS:
         found = holding(name, options, kind, nullable=True, text_only=False)
