@@ -46,7 +46,7 @@ format: $(READY) ## bring the code into the form that `make check` expects
 	@$(BIN)/ruff format -q $(SOURCES)
 
 bench: $(READY) ## measure: records a second, latency, idle cost, status (N=1000 contacts: smaller)
-	@set -e; for name in first_sync plan latency idle status; do $(BIN)/python -m tests.benchmarks.bench_$$name; done
+	@set -e; for name in first_sync plan latency postgres idle status; do $(BIN)/python -m tests.benchmarks.bench_$$name; done
 
 simulate: $(READY) ## the reconciler under faults, SEEDS=200 histories
 	@$(BIN)/python -m datasyncd simulate --seeds $(SEEDS)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,11 +78,15 @@ def contact(n: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def write_config(at: Path, *, live: bool = False) -> Path:
+SQLITE = {system: ('adapter = "sqlite"', f'path = "{system}.db"') for system in ("source", "target")}
+"""The lines of each system's table."""
+
+
+def write_config(at: Path, *, live: bool = False, systems: Mapping[str, Iterable[str]] = SQLITE) -> Path:
     """Two systems, `source` and `target`, with all fields mapped both ways."""
     lines = ["[daemon]", 'state_dir = "var"', 'listen = ""']
-    for system in ("source", "target"):
-        lines += [f"[systems.{system}]", 'adapter = "sqlite"', f'path = "{system}.db"']
+    for system, table in systems.items():
+        lines += [f"[systems.{system}]", *table]
     lines += ["[entities.contact]", 'identify = ["customer_id", "email"]', "[entities.contact.fields]"]
     lines += [f"{name} = {{ {type} }}" for name, type in TYPES.items()]
     for system in ("source", "target"):
@@ -161,7 +165,7 @@ def quantile(values: list[float], share: float) -> float:
 
 def show(name: str, **figures: float | int | str) -> None:
     """One line of figures."""
-    print(f"{name:<26}{', '.join(f'{key} {_shown(value)}' for key, value in figures.items())}", flush=True)
+    print(f"{name:<28}{', '.join(f'{key} {_shown(value)}' for key, value in figures.items())}", flush=True)
 
 
 def _shown(value: float | int | str) -> str:

@@ -71,6 +71,7 @@ class Batch:
         self._table = selection.table
         self._keys = selection.spec.keys
         self._writes = writes
+        self._known: dict[tuple[str, ...], Rejected | None] = {}
 
     async def apply(self) -> list[Outcome]:
         """Make the writes that can be made, in the transaction that is open."""
@@ -112,9 +113,9 @@ class Batch:
     # What can be said before the database is asked
 
     def _judge(self, write: Write, standing: Standing) -> Result | Change:
-        barred = [name for name in write.fields if self._barred(name)]
-        if barred:
-            return Rejected("; ".join(f"{name}: {self._barred(name)}" for name in barred), tuple(barred))
+        barred = self._barred_of(tuple(write.fields))
+        if barred is not None:
+            return barred
         if write.op == "create":
             return self._judge_create(write)
         found = standing.get(write.key or "")
@@ -154,6 +155,14 @@ class Batch:
                 return part == "true"
         return part
 
+    def _barred_of(self, names: tuple[str, ...]) -> Rejected | None:
+        """The refusal of all writes that name these fields; None: there is none."""
+        if names not in self._known:
+            barred = tuple(name for name in names if self._barred(name))
+            reasons = "; ".join(f"{name}: {self._barred(name)}" for name in barred)
+            self._known[names] = Rejected(reasons, barred) if barred else None
+        return self._known[names]
+
     def _barred(self, name: str) -> str:
         """Why no write may name a field; "": it may."""
         column = self._table.columns.get(name)
@@ -164,13 +173,23 @@ class Batch:
         return "the database makes its values" if column.is_generated and name not in self._keys else ""
 
     def _change(self, write: Write, fields: Mapping[str, Native], parts: Parts | None) -> Result | Change:
-        values: list[Any] = []
+        columns = self._table.columns
+        try:
+            values = [None if value is None else columns[name].form.to_wire(value) for name, value in fields.items()]
+        except Unfit:
+            return self._unfit(fields)
+        return Change(write, tuple(fields), tuple(values), parts)
+
+    def _unfit(self, fields: Mapping[str, Native]) -> Rejected:
+        """The refusal of values of which one at least has no form in its column."""
+        reasons = {}
         for name, value in fields.items():
             try:
-                values.append(None if value is None else self._table.columns[name].form.to_wire(value))
+                if value is not None:
+                    self._table.columns[name].form.to_wire(value)
             except Unfit as unfit:
-                return Rejected(f"{name}: {unfit}", (name,))
-        return Change(write, tuple(fields), tuple(values), parts)
+                reasons[name] = str(unfit)
+        return Rejected("; ".join(f"{name}: {reason}" for name, reason in reasons.items()), tuple(reasons))
 
     # Making changes
 
