@@ -3,9 +3,9 @@
 
 PYTHON  ?= python3
 VENV    ?= .venv
-# More arguments for pytest, such as PYTEST_ARGS="-k consent -x", and processes for it (0: this one).
+# More arguments for pytest, such as PYTEST_ARGS="-k consent -x", and processes for it (auto: one a core; 0: this one).
 PYTEST_ARGS ?=
-WORKERS ?= 0
+WORKERS ?= auto
 SEEDS   ?= 200
 
 BIN   := $(VENV)/bin
