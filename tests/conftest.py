@@ -20,3 +20,10 @@ def postgres() -> Iterator[Server]:
 def database(postgres: Server) -> Database:
     """An empty PostgreSQL database."""
     return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def postgres_16() -> Iterator[Server]:
+    """An older PostgreSQL server."""
+    with running(version=16) as server:
+        yield server

