@@ -368,6 +368,14 @@ async def test_watching_a_missing_folder_is_out_of_reach(tmp_path: Path) -> None
                 pass
 
 
+async def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(folder: Path) -> None:
+    (folder / "contacts.csv").unlink()
+    os.mkfifo(folder / "contacts.csv")
+    async with opened("csv", folder, CONTACTS, path=".") as desk:
+        with anyio.fail_after(5), pytest.raises(Unreachable, match="not a file"):
+            await desk.describe("contacts")
+
+
 async def test_addresses_are_found_in_any_case(folder: Path) -> None:
     (folder / "contacts.csv").write_text("Id,Name\n1,Ann@X.org\n2,Bob\n3,bob\n")
     async with opened("csv", folder, CONTACTS, path=".") as desk:

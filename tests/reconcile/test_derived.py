@@ -53,3 +53,13 @@ def test_a_conflict_of_an_input_gives_the_value_that_its_policy_chose() -> None:
     contact.edits("mail", name="Annie")
     contact.syncs()
     assert contact.everywhere("greeting") == {"Hello Annie"}
+
+
+def test_nobody_chooses_what_is_computed() -> None:
+    contact = world("crm", "mail").linked(name="Ann")
+    contact.edits("crm", greeting="Hi")
+    contact.syncs()
+
+    said = contact.chooses("greeting", "Hi")
+    assert ["is computed" in refused.reason for refused in said.refused] == [True]
+    assert contact.everywhere("greeting") == {"Hello Ann"}

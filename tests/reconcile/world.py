@@ -192,6 +192,7 @@ class World:
             authority=("billing",) if policy is Policy.AUTHORITY else (),
             authorised=("prefs",),
             never_clear=name in never_clear,
+            derive="a greeting" if name in DERIVED else "",
         )
 
     def _open(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -44,7 +45,9 @@ def read(path: Path) -> Content:
     """Read a file at a moment when nobody writes it. Raises `Unreachable`, `Unauthorised`, `Transient`."""
     for _ in range(TRIES):
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise Unreachable(f"{path}: not a file; a pipe, a socket or a device cannot be kept the same")
                 before = _stamp(os.fstat(file.fileno()))
                 data = file.read()
                 after = _stamp(os.fstat(file.fileno()))
@@ -58,6 +61,11 @@ def read(path: Path) -> Content:
             raise Unreachable(f"{path}: {error.strerror}") from None
         time.sleep(PAUSE_S)
     raise Transient(f"{path} changes faster than it can be read")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for anybody, as opening a pipe would."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def replace(path: Path, seen: Content, data: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .asking import answer, common
-from .screen import moment, show_json, table, text_of
+from .screen import moment, plain, show_json, table, text_of
 
 
 @click.command()
@@ -31,7 +31,7 @@ def _show(found: dict[str, Any]) -> None:
     for name, field in found["fields"].items():
         value = text_of(field["value"]) if field["decided"] else "(undecided)"
         click.echo(f"\n{name} = {value}   ({field['policy']})")
-        click.echo(f"    {field['because']}")
+        click.echo(f"    {plain(field['because'])}")
         rows = [
             (v["origin"], v["value"], v["status"], moment(v["edited_at"]), moment(v["seen_at"]), v["dot"] or "-")
             for v in field["versions"]

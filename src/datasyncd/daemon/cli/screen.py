@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import click
 
 from ..review.timestamp import span
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 WIDEST = 60
 """Characters of a cell; longer values are cut, and shown whole with --json."""
 
@@ -37,6 +39,11 @@ def coloured(word: str) -> str:
     return click.style(word, fg=COLOURS.get(word))
 
 
+def plain(text: str) -> str:
+    """A text without control characters, which could make the terminal do something: they are spelled out."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def text_of(value: Any) -> str:
     """A value in one cell."""
     if value is None:
@@ -45,7 +52,7 @@ def text_of(value: Any) -> str:
         return "; ".join(text_of(item) for item in value) or "(none)"
     if isinstance(value, dict):
         return ", ".join(f"{name}: {text_of(item)}" for name, item in value.items())
-    text = str(value).replace("\n", "\\n")
+    text = plain(str(value))
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
 
 

@@ -244,6 +244,8 @@ class _Batch:
             raise Unable("the config no longer has this field")
         rule = entity.fields[report.field]
         reg = cluster.regs.get(rule.number)
+        if rule.derive:
+            raise Unable(f"{rule.name} is computed ({rule.derive}); change what it is computed from, or use --dismiss")
         _still_shown(cluster, reg, report)
         value = _value(report, rule, self.way, self.terms)
         _never_raises(rule, reg, value)
