@@ -209,13 +209,16 @@ async def test_a_disk_that_is_full_writes_nothing_and_is_tried_again(own: Server
     [
         (("postgres:", "nobody:"), Unauthorised, "does not let this user in"),
         (("/test", "/missing"), NotFound, "there is no such database; see the end of `dsn`"),
+        (("?", "?sslmode=require&x="), Unreachable, "breaks the connection off; see `sslmode` in `dsn`"),
+        (("?", "?sslmode=sometimes&x="), Unauthorised, "`dsn` cannot be understood"),
         (("127.0.0.1", "host.invalid"), Unreachable, "see that the server runs, and that `dsn` is right"),
     ],
 )
 async def test_why_there_is_no_connection_is_said_without_a_secret(
     shop: Database, change: tuple[str, str], kind: type[Exception], reason: str
 ) -> None:
-    dsn = shop.dsn().replace("postgres@", "postgres:s3cret@").replace(*change)
+    dsn = shop.dsn().replace("postgres@", "postgres:s3cret@") + "?"
+    dsn = dsn.replace(*change).removesuffix("?").removesuffix("&x=")
     async with opened("postgres", HERE, CONTACTS, dsn=dsn) as desk:
         with pytest.raises(kind, match=reason) as raised:
             await records(desk, "contacts")

@@ -11,7 +11,7 @@ from datasyncd.adapters.errors import Transient
 
 from .changes import Changes
 from .session import Sessions
-from .trouble import trouble
+from .trouble import FAILURES, trouble
 
 PING_S = 30.0
 """How often a connection that is silent is asked whether it is still there."""
@@ -45,9 +45,7 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
             news = anyio.Event()
         if not sessions.closed:
             raise Transient(f"{sessions.place}: the connection that listens was lost")
-    except Transient:
-        raise
-    except Exception as error:
+    except FAILURES as error:
         if not sessions.closed:
             raise trouble(error, sessions.place) from None
     finally:

@@ -10,8 +10,8 @@ up finds its transaction gone, so that no write lands later than LATE_S after th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -21,7 +21,7 @@ import asyncpg
 from datasyncd.adapters.errors import AdapterError, Transient, Unreachable
 
 from .table import Connection
-from .trouble import no_connection, trouble
+from .trouble import FAILURES, no_connection, trouble
 
 IDLE_S = 10.0
 """The server ends a transaction that waits for us for longer."""
@@ -62,20 +62,25 @@ class Sessions:
             "statement_timeout": _milliseconds(timeout_s),
             "lock_timeout": _milliseconds(lock_s),
             "idle_in_transaction_session_timeout": _milliseconds(IDLE_S),
-            "idle_session_timeout": "0",
-            "client_connection_check_interval": _milliseconds(GRACE_S),
             # A plan that was made for a small table would be kept while the table grows.
             "plan_cache_mode": "force_custom_plan",
             # Off: rows that a policy hides are an error, and never taken for deleted ones.
             "row_security": "on" if row_security else "off",
         }
+        self._wishes = {
+            # A connection that listens is idle for long.
+            "idle_session_timeout": "0",
+            # A statement whose client is gone ends soon, and frees its locks.
+            "client_connection_check_interval": _milliseconds(GRACE_S),
+        }
+        """Settings that not every server knows, or allows on its system."""
         self._limit = anyio.Semaphore(CONNECTIONS)
         self._idle: list[tuple[float, Connection]] = []
         self._open: set[Connection] = set()
         self.closed = False
         """Nothing is opened any more."""
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def use(self, object: str | None = None) -> AsyncIterator[Connection]:
         """A connection for one call. Raises what `trouble` makes of the errors of the call."""
         async with self._limit:
@@ -83,16 +88,16 @@ class Sessions:
             try:
                 yield connection
             except AdapterError as error:
-                self._end(connection)
+                self.end(connection)
                 raise type(error)(f"{self._system}: {error}") from None
-            except Exception as error:
-                self._end(connection)
+            except FAILURES as error:
+                self.end(connection)
                 raise trouble(error, self.place if object is None else f"{self._system}: {object}") from None
             except BaseException:
-                self._end(connection)
+                self.end(connection)
                 raise
             if connection.is_closed() or self.closed:
-                self._end(connection)
+                self.end(connection)
             else:
                 self._idle.append((anyio.current_time(), connection))
 
@@ -106,7 +111,7 @@ class Sessions:
                 command_timeout=self.answer_s,
                 server_settings={"application_name": f"datasyncd {self._system}"},
             )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             raise no_connection(error, self.place) from None
         self._open.add(connection)
         try:
@@ -115,24 +120,23 @@ class Sessions:
             if rows[0][0]:
                 # What it shows is as old as its lag, and nobody can say which lag.
                 raise Unreachable(f"{self.place}: the server is a standby; expected the primary in `dsn`")
-        except Exception as error:
-            self._end(connection)
+            for wish in self._wishes.items():
+                with contextlib.suppress(asyncpg.PostgresError):
+                    await connection.fetchval("SELECT set_config($1, $2, false)", *wish)
+        except FAILURES as error:
+            self.end(connection)
             raise trouble(error, self.place) from None
         except BaseException:
-            self._end(connection)
+            self.end(connection)
             raise
         return connection
-
-    def end(self, connection: Connection) -> None:
-        """Close a connection of `connect`, whatever it is doing."""
-        self._end(connection)
 
     async def aclose(self) -> None:
         """Close all connections at once, whatever they are doing."""
         self.closed = True
         self._idle.clear()
         for connection in list(self._open):
-            self._end(connection)
+            self.end(connection)
         with anyio.CancelScope(shield=True):
             await anyio.lowlevel.checkpoint()  # the loop closes sockets in its next turn
 
@@ -142,10 +146,11 @@ class Sessions:
             used_at, connection = self._idle.pop()
             if not connection.is_closed() and anyio.current_time() - used_at < FRESH_S:
                 return connection
-            self._end(connection)
+            self.end(connection)
         return await self.connect()
 
-    def _end(self, connection: Connection) -> None:
+    def end(self, connection: Connection) -> None:
+        """Close a connection at once, whatever it is doing."""
         self._open.discard(connection)
         connection.terminate()
 

@@ -5,6 +5,8 @@ Texts of PostgreSQL may quote values, so that they are never passed on but where
 
 from __future__ import annotations
 
+import ssl
+
 import asyncpg
 from asyncpg.exceptions import (
     ClientConfigurationError,
@@ -38,6 +40,9 @@ _CALL = {"08", "0A", "0B", "25", "28", "2D", "3D", "3F", "40", "42", "53", "55",
 LOST = (OSError, TimeoutError, InterfaceError, InternalClientError)
 """What Python and asyncpg raise when a connection fails."""
 
+FAILURES = (asyncpg.PostgresError, UnicodeDecodeError, *LOST)
+"""What a call to a server may raise; anything else is a defect of ours."""
+
 
 def is_lost(error: BaseException) -> bool:
     """The connection or the server went away: whether what was sent last had an effect is not known by this."""
@@ -65,8 +70,6 @@ def code_of(error: BaseException) -> str:
 
 def trouble(error: Exception, place: str) -> AdapterError:
     """The error of the whole call that this error is; `place` names the system, and the object if there is one."""
-    if isinstance(error, AdapterError):
-        return error
     code = code_of(error)
     if isinstance(error, asyncpg.PostgresError):
         return _told_by_the_server(error, code, place)
@@ -96,6 +99,8 @@ def _told_by_the_server(error: asyncpg.PostgresError, code: str, place: str) -> 
 def no_connection(error: Exception, place: str) -> AdapterError:
     """Why there is no connection."""
     code = code_of(error)
+    if isinstance(error, ssl.SSLError):
+        return Unreachable(f"{place}: no encrypted connection is made; see `sslmode` and `sslrootcert` in `dsn`")
     if isinstance(error, ClientConfigurationError | ValueError) and not code:
         return Unauthorised(
             f"{place}: `dsn` cannot be understood; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
@@ -112,6 +117,8 @@ def no_connection(error: Exception, place: str) -> AdapterError:
         return Unreachable(f"{place}: the server does not take connections now (SQLSTATE {code})")
     if isinstance(error, TimeoutError):
         return Unreachable(f"{place}: the server does not answer; see that it runs, and that `dsn` is right")
+    if isinstance(error, ConnectionError) and error.errno is None:
+        return Unreachable(f"{place}: the server breaks the connection off; see `sslmode` in `dsn`, and its log")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return Unreachable(f"{place}: {_plain(reason)}; see that the server runs, and that `dsn` is right")
 
