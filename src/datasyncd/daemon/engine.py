@@ -233,6 +233,9 @@ def _sweep_is_due(tx: Tx, link: Link, sweep: int | None) -> bool:
     cursor = tx.readings.cursor(link.system, link.object)
     if not link.capabilities.incremental or cursor.position is None:
         return True
+    if tx.clusters.creating(link.system, link.rule.entity):
+        # Only a complete pull ends a create of unknown outcome.
+        return True
     return tx.at - cursor.last_complete_pull_at >= (sweep if sweep is not None else DEFAULT_SWEEP_US)
 
 
