@@ -9,14 +9,15 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from datasyncd.adapters.contract import Adapter, Condition, ObjectSpec, Stale, Write, Written
+from datasyncd.adapters.contract import Adapter, Condition, Gone, ObjectSpec, Stale, Write, Written
 from datasyncd.adapters.csv.adapter import CsvForm, CsvOptions
 from datasyncd.adapters.csv.sheet import CsvSheet
 from datasyncd.adapters.errors import NotFound, Transient, Unreachable
@@ -93,7 +94,7 @@ async def test_what_is_not_there_is_out_of_reach(tmp_path: Path) -> None:
         async with opened("csv", tmp_path, CONTACTS, path=path) as desk:
             with pytest.raises(Unreachable, match=r"desk: .*contacts\.csv: No such file"):
                 await pages(desk, "contacts")
-            with pytest.raises(Unreachable, match="with `create = true` a push makes it"):
+            with pytest.raises(Unreachable, match="with `create = true` the first write makes it"):
                 await desk.push("contacts", [Write("create", "1", {})])
     assert names(tmp_path) == []
 
@@ -111,14 +112,83 @@ async def test_an_object_that_no_link_uses_is_not_found(folder: Path) -> None:
             await desk.describe("orders")
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("csv", b"Id,Name\n1,A\n"), ("jsonl", b'\n{"Id":"1","Name":"A"}\n')])
-async def test_a_push_makes_the_file_where_that_is_wanted(tmp_path: Path, kind: str, expected: bytes) -> None:
-    async with opened(kind, tmp_path, CONTACTS, path=".", create=True) as desk:
+@pytest.mark.parametrize("locks", [False, True])
+@pytest.mark.parametrize(("kind", "expected"), [("csv", b"Id,Name\n1,A\n"), ("jsonl", b'{"Id":"1","Name":"A"}\n')])
+async def test_a_file_that_was_never_there_is_empty_and_the_first_write_makes_it(
+    tmp_path: Path, kind: str, expected: bytes, locks: bool
+) -> None:
+    async with opened(kind, tmp_path, CONTACTS, path=".", create=True, lock=locks) as desk:
+        schema = await desk.describe("contacts")
+        assert schema.absent
+        assert {column.name for column in schema.columns} == {"Id", "Name"}
+        assert await records(desk, "contacts") == {}
+        assert [page.complete for page in await pages(desk, "contacts")] == [True]
+        assert await desk.read("contacts", ["1"]) == [Gone("1")]
+        assert await desk.find("contacts", "Name", ["A"]) == []
+        await desk.push("contacts", [Write("update", "1", {"Name": "B"}), Write("delete", "2")])
+        assert set(names(tmp_path)) <= {"contacts.lock"}, "nothing to write makes no file"
+
         (outcome,) = await desk.push("contacts", [Write("create", "1", {"Name": "A"})])
 
         assert isinstance(outcome, Written)
-    assert names(tmp_path) == [f"contacts.{kind}"]
+        assert not (await desk.describe("contacts")).absent
+    assert [name for name in names(tmp_path) if not name.endswith(".lock")] == [f"contacts.{kind}"]
     assert await anyio.Path(tmp_path / f"contacts.{kind}").read_bytes() == expected
+
+
+async def test_a_new_file_is_seen_by_others_with_its_first_record_in_it(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    async def look() -> None:
+        while not heard:
+            with suppress(FileNotFoundError):
+                heard.append((tmp_path / "contacts.csv").read_bytes())
+            await anyio.lowlevel.checkpoint()
+
+    async with opened("csv", tmp_path, CONTACTS, path=".", create=True) as desk, anyio.create_task_group() as tasks:
+        tasks.start_soon(look)
+        await desk.push("contacts", [Write("create", "1", {"Name": "A"})])
+    assert heard == [b"Id,Name\n1,A\n"]
+
+
+async def test_a_file_that_somebody_makes_meanwhile_is_written_into(tmp_path: Path) -> None:
+    class Late(CsvForm):
+        def sheet(self, spec: ObjectSpec, name: str, data: bytes) -> CsvSheet:
+            if not (tmp_path / "contacts.csv").exists():
+                (tmp_path / "contacts.csv").write_text(PLAIN)
+            return super().sheet(spec, name, data)
+
+    options = CsvOptions(path=".", create=True)
+    desk = FolderAdapter(context(tmp_path, CONTACTS), options, Late(options))
+
+    (outcome,) = await desk.push("contacts", [Write("create", "3", {"Name": "Cy"})])
+
+    assert isinstance(outcome, Written)
+    assert content(tmp_path) == PLAIN + "3,Cy,\n"
+
+
+async def test_a_file_that_was_there_is_not_made_anew(folder: Path) -> None:
+    async with opened("csv", folder, CONTACTS, path=".", create=True) as desk:
+        assert len(await records(desk, "contacts")) == 2
+        os.unlink(folder / "contacts.csv")
+
+        for call in (desk.describe("contacts"), pages(desk, "contacts"), desk.read("contacts", ["1"])):
+            with pytest.raises(Unreachable, match=r"contacts\.csv was there and is gone; put it back"):
+                await call
+        with pytest.raises(Unreachable, match="put it back"):
+            await desk.push("contacts", [Write("create", "3", {"Name": "C"})])
+    assert names(folder) == []
+
+
+async def test_neither_a_folder_nor_the_end_of_a_link_is_made(tmp_path: Path) -> None:
+    os.symlink(tmp_path / "elsewhere", tmp_path / "contacts.csv")
+    for path in (".", "not-mounted"):
+        async with opened("csv", tmp_path, CONTACTS, path=path, create=True) as desk:
+            with pytest.raises(Unreachable, match="No such file"):
+                await desk.describe("contacts")
+            with pytest.raises(Unreachable, match="No such file"):
+                await desk.push("contacts", [Write("create", "3", {"Name": "C"})])
+    assert names(tmp_path) == ["contacts.csv"]
 
 
 async def test_only_a_lock_makes_writes_conditional(folder: Path) -> None:

@@ -58,6 +58,17 @@ async def test_a_new_line_has_all_mapped_fields_in_the_order_of_the_one_before(t
     ]
 
 
+async def test_records_that_come_after_the_last_one_went_have_no_blank_line_before_them(tmp_path: Path) -> None:
+    made(tmp_path, b'{"id":1}\n\n{"id":2}\n')
+
+    emptied = await pushed(tmp_path, Write("delete", "1"), Write("delete", "2"))
+    filled = await pushed(tmp_path, Write("create", "a", {"email": "a@x.org"}))
+
+    assert emptied
+    assert not emptied.strip()
+    assert filled == b'{"id":"a","email":"a@x.org","tags":null}\n'
+
+
 async def test_keys_are_texts_or_numbers_and_unknown_types_survive(tmp_path: Path) -> None:
     async with opened("jsonl", made(tmp_path, STRANGE), CONTACTS, path=".") as desk:
         assert await records(desk, "contacts") == {

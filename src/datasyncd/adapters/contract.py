@@ -272,6 +272,8 @@ class Schema(msgspec.Struct, frozen=True):
     """The system makes the key of a new record."""
     lacks: tuple[str, ...] = ()
     """What the daemon may not do there with whole records, one sentence each with what would allow it."""
+    absent: bool = False
+    """The object is not there: it has no records, and the first push makes it."""
 
 
 class Adapter(Protocol):

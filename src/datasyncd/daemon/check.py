@@ -114,6 +114,9 @@ async def check(config: Config) -> list[Finding]:
                 except AdapterError as error:
                     findings.append(Finding(severity="error", system=system, place=place, text=str(error)))
                     continue
+                if schema.absent:
+                    text = f"{link.object} is not there; the first write makes it"
+                    findings.append(Finding(severity="note", system=system, place=place, text=text))
                 fields = mapped_fields(config, system, entity, lambda e, f: numbers[e, f])
                 text_only = declared.adapter.text_only
                 translation = Translation(fields, schema, edited_at=link.edited_at, text_only=text_only)

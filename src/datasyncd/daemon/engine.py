@@ -16,7 +16,7 @@ import anyio
 import msgspec
 
 from datasyncd.adapters.contract import Adapter, Context, Moment
-from datasyncd.adapters.errors import AdapterError, NotFound, Unsupported
+from datasyncd.adapters.errors import AdapterError, NotFound, Unreachable, Unsupported
 from datasyncd.adapters.registry import AdapterKind
 from datasyncd.adapters.translate import Translation, match_text
 from datasyncd.reconcile.cluster import AttemptStatus
@@ -175,6 +175,8 @@ class Engine:
         adapter = self.adapters[system]
         try:
             schema = await adapter.describe(link.object)
+            if schema.absent:
+                await self.store.transact(partial(_refuse_vanished, system=system, object=link.object))
             fields = mapped_fields(self.config, system, entity, lambda e, f: self._numbers[e, f])
             translation = Translation(fields, schema, edited_at=link.edited_at, text_only=self._kinds[system].text_only)
             problems = translation.problems()
@@ -226,6 +228,16 @@ class Engine:
             while after := await self.store.transact(partial(_rescan, store=self.store, rules=rules, after=after)):
                 pass
             await self.store.transact(partial(Tx.set_meta, name=meta, value=digest))
+
+
+def _refuse_vanished(tx: Tx, system: str, object: str) -> None:
+    """What is not there and is to be made was never there. Raises `Unreachable` if records of it are known."""
+    known = tx.clusters.bound(system, object)
+    if known:
+        raise Unreachable(
+            f"{system}: {object} is gone, and {known} of its records are known: put it back; "
+            "put an empty one there if they are all deleted, and it is held for you to approve"
+        )
 
 
 def _sweep_is_due(tx: Tx, link: Link, sweep: int | None) -> bool:

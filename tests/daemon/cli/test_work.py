@@ -70,6 +70,67 @@ def test_a_file_that_is_missing_is_75_and_wins_over_1(tmp_path: Path) -> None:
     assert "mail.contact" in done.json["failed"]
 
 
+@pytest.fixture
+def without_sheet(tmp_path: Path) -> Shop:
+    """The mailing list has no file yet, and the config says that it may be made."""
+    shop = Shop(tmp_path)
+    shop.sheet.unlink()
+    shop.config.write_text(CONFIG.replace('path = "mail"', 'path = "mail"\ncreate = true'))
+    return shop
+
+
+def test_a_file_that_may_be_made_is_made_by_the_first_sync(without_sheet: Shop) -> None:
+    shop = without_sheet
+    checked, planned = shop.runs("check"), shop.runs("plan", "--json")
+    assert (checked.exit_code, "contacts is not there; the first write makes it" in checked.out) == (0, True)
+    assert planned.json["systems"]["mail"]["contact"]["create"] == 3
+    assert not shop.sheet.exists()
+
+    first, second = shop.runs("sync", "--json"), shop.runs("sync", "--json")
+
+    assert (first.exit_code, first.json["written"]["mail"]) == (0, {"create": 3, "update": 0, "delete": 0})
+    assert (second.exit_code, second.json["written"]["mail"]) == (0, {"create": 0, "update": 0, "delete": 0})
+    assert shop.sheet.read_text().startswith("Id,Email,Name,Language,Phone,Sms\n")
+    assert shop.holds("mail", 3, "name") == "Ann 3"
+
+
+def test_a_file_that_vanished_is_trouble_and_neither_a_deletion_nor_made_anew(without_sheet: Shop) -> None:
+    shop = without_sheet
+    assert shop.runs("sync").exit_code == 0
+    whole = shop.sheet.read_text()
+    shop.sheet.unlink()
+    shop.says("crm", 1, name="Anna")
+
+    done = shop.runs("sync", "--json")
+
+    assert done.exit_code == 75
+    assert "contacts is gone, and 3 of its records are known: put it back" in done.json["failed"]["mail.contact"]
+    assert not shop.sheet.exists()
+    assert [shop.holds("crm", n, "name") for n in (1, 2, 3)] == ["Anna", "Ann 2", "Ann 3"]
+    shop.sheet.write_text(whole)
+    assert shop.runs("sync").exit_code == 0
+    assert shop.holds("mail", 1, "name") == "Anna"
+
+
+def test_a_file_that_vanishes_under_the_daemon_is_trouble_until_it_is_back(without_sheet: Shop) -> None:
+    shop = without_sheet
+    with shop.daemon():
+        assert shop.runs("sync").exit_code == 0
+        whole = shop.sheet.read_text()
+        shop.sheet.unlink()
+        shop.says("crm", 1, name="Anna")
+
+        gone, status = shop.runs("sync", "--json"), shop.runs("status")
+
+        assert (gone.exit_code, shop.sheet.exists()) == (75, False)
+        assert "contacts.csv was there and is gone; put it back" in gone.json["failed"]["mail.contact"]
+        assert status.exit_code in (0, 1, 2)
+        shop.sheet.write_text(whole)
+        assert shop.runs("sync").exit_code == 0
+        assert [shop.holds("crm", n, "name") for n in (1, 2, 3)] == ["Anna", "Ann 2", "Ann 3"]
+        assert shop.holds("mail", 1, "name") == "Anna"
+
+
 def test_a_state_in_use_is_75(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.runs("sync")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -57,7 +58,7 @@ class Form(Protocol):
         ...
 
     def blank(self, spec: ObjectSpec) -> bytes:
-        """A file without records."""
+        """A file without records, as `sheet` takes it."""
         ...
 
 
@@ -65,7 +66,8 @@ class Reading(msgspec.Struct):
     """One reading of a file."""
 
     began: Moment
-    seen: content.Content
+    seen: content.Content | None
+    """None: there is no file yet."""
     sheet: Sheet
     settled: bool
     """Nobody seems to be writing it."""
@@ -83,6 +85,8 @@ class FolderAdapter:
         """Whose turn it is to write a file, in this process."""
         self._settled: dict[str, content.Stamp] = {}
         """Stamps of files whose end looks half-written, but stayed the same."""
+        self._found: set[str] = set()
+        """Objects whose file was there once: if it is missing later, it was taken away."""
         self._swept: set[Path] = set()
         self._watches = Watches()
 
@@ -100,10 +104,10 @@ class FolderAdapter:
         )
 
     async def describe(self, object: str) -> Schema:
-        """The columns that the file has now."""
+        """The columns that the file has now, or will have once it is made."""
         with self._named():
             reading = await self._reading(self._spec(object))
-            return Schema(object, reading.sheet.columns())
+            return Schema(object, reading.sheet.columns(), absent=reading.seen is None)
 
     async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
         """All records, from one reading of the file."""
@@ -142,13 +146,7 @@ class FolderAdapter:
         with self._named():
             async with self._turns[object], self._locked(spec, shared=False):
                 for _ in range(TRIES):
-                    try:
-                        reading = await self._settled_reading(spec)
-                    except content.NoFile as error:
-                        if not self._options.create:
-                            raise Unreachable(f"{error}; with `create = true` a push makes it") from None
-                        await in_thread(content.create, path, self._form.blank(spec))
-                        continue
+                    reading = await self._settled_reading(spec)
                     if not reading.settled:
                         break
                     outcomes = await in_thread(rewrite, path, reading.seen, reading.sheet, writes)
@@ -179,7 +177,7 @@ class FolderAdapter:
     async def _settled_reading(self, spec: ObjectSpec) -> Reading:
         """Read the file, and again while it looks half-written and is not the same as before.
 
-        Raises `Unreachable` and `NotFound` only if it stays that way.
+        Raises `Unreachable` and `NotFound` only if it stays that way. A file that is yet to be made has no rows.
         """
         path = self._path(spec)
         await in_thread(self._sweep, path)
@@ -187,7 +185,11 @@ class FolderAdapter:
         while True:
             turn += 1
             began = self._context.begin()
-            seen = await in_thread(content.read, path)
+            try:
+                seen = await in_thread(content.read, path)
+            except content.NoFile as error:
+                return self._yet_to_be_made(spec, path, began, error)
+            self._found.add(spec.object)
             sheet = await in_thread(self._cut, spec, path, seen)
             if not isinstance(sheet, AdapterError) and not sheet.half_written:
                 return Reading(began, seen, sheet, settled=True)
@@ -201,6 +203,16 @@ class FolderAdapter:
         if settled:
             self._settled[spec.object] = seen.stamp
         return Reading(began, seen, sheet, settled)
+
+    def _yet_to_be_made(self, spec: ObjectSpec, path: Path, began: Moment, error: content.NoFile) -> Reading:
+        """An empty file in the place of none. Raises `Unreachable` where it may not be made, or was there before."""
+        if not self._options.create:
+            raise Unreachable(f"{error}; with `create = true` the first write makes it")
+        if spec.object in self._found:
+            raise Unreachable(f"{path} was there and is gone; put it back")
+        if os.path.lexists(path) or not path.parent.is_dir():  # a link to nowhere, a share that is not mounted
+            raise error
+        return Reading(began, None, self._form.sheet(spec, path.name, self._form.blank(spec)), settled=True)
 
     def _cut(self, spec: ObjectSpec, path: Path, seen: content.Content) -> Sheet | AdapterError:
         try:

@@ -15,4 +15,4 @@ class FolderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settle_ms: int = 50
     """How long a file whose end looks half-written must stay the same before it is believed."""
     create: bool = False
-    """A push makes a file that is missing, with the mapped columns."""
+    """A file that was never there is empty, and the first write makes it, with the mapped columns."""

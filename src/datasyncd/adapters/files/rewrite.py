@@ -8,22 +8,25 @@ from pathlib import Path
 from datasyncd.adapters.contract import Clash, Key, Missing, Native, Outcome, Rejected, Stale, Unknown, Write, Written
 from datasyncd.adapters.errors import Transient
 
-from .content import Content, replace
+from .content import Content, create, replace
 from .sheet import Sheet, Unfit
 
 
-def rewrite(path: Path, seen: Content, sheet: Sheet, writes: Sequence[Write]) -> list[Outcome] | None:
+def rewrite(path: Path, seen: Content | None, sheet: Sheet, writes: Sequence[Write]) -> list[Outcome] | None:
     """Apply writes to a sheet and put it in the place of what was seen; None, and nothing done, if that has changed.
+
+    Where no file was seen, it is made with the first row in it.
 
     On crash: the file is the old or the new one. If the folder cannot be put on the disk after the renaming, a power
     cut might bring the old one back, and what was written is `Unknown`.
     """
     if sheet.torn is not None:
         raise Transient(sheet.torn)
+    before = sheet.data() if seen is None else seen.data
     results = [_apply(sheet, write) for write in writes]
     data = sheet.data()
     try:
-        if data != seen.data and not replace(path, seen, data):
+        if data != before and not (create(path, data) if seen is None else replace(path, seen, data)):
             return None
     except OSError as error:
         doubt = Unknown(f"the folder could not be put on the disk: {error.strerror}")

@@ -64,7 +64,9 @@ class JsonlSheet(Sheet):
         values = {self.spec.key: self._native_key(key), **{n: v for n, v in fields.items() if v is not None}}
         line = joined({name: written(name, values.get(name)) for name in order}, style_of(model, before))
         end = b"\r\n" if model.endswith(b"\r\n") else b"\n"
-        if self._pieces and not self._pieces[-1].endswith((b"\r", b"\n")):
+        if not any(piece.strip() for piece in self._pieces):
+            self._pieces = []  # blank lines keep the place of records that are no more
+        elif not self._pieces[-1].endswith((b"\r", b"\n")):
             self._pieces[-1] += end
         self.rows[key] = len(self._pieces)
         self._pieces.append(line + end)
