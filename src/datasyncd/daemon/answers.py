@@ -46,7 +46,7 @@ def handlers(app: App) -> dict[str, Handler]:
         link, full = arguments.get("link"), bool(arguments.get("full"))
         if link is not None and link not in {worker.name for worker in app.workers.values()}:
             raise Failure(f'no link "{link}"', USAGE)
-        result = await sync(app.engine, link=link, full=full)
+        result = await sync(app.engine, link=link, full=full, told=lambda key, *how: app.workers[key].told(*how))
         return {**msgspec.to_builtins(result), "exit_code": result.exit_code}
 
     async def backed_up(_arguments: dict[str, Any]) -> Any:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Literal, TypeAlias
 
 import anyio
 import msgspec
@@ -28,6 +30,14 @@ from .review.terms import Terms
 
 Progress = Callable[[str, int, int], None]
 """Called with a link's name, and the records read and written since the last call."""
+
+Told: TypeAlias = Callable[[tuple[str, str], Literal["pull", "push"], Counts | AdapterError], Awaitable[None]]
+"""Called after each pull and push: the link's system and entity, and what was done, or why not."""
+
+
+async def _nobody(_key: tuple[str, str], _way: Literal["pull", "push"], _outcome: Counts | AdapterError) -> None:
+    """A sync by itself: its result says all."""
+
 
 MAX_CYCLES = 50
 ATTEMPTS = 4
@@ -109,11 +119,19 @@ async def sync(
     link: str | None = None,
     full: bool = False,
     progress: Progress | None = None,
+    told: Told = _nobody,
 ) -> SyncResult:
     """Cycles until nothing is left to do. `link`: pull only this one ("system.entity"); `full`: everything."""
     started = time.monotonic()
     result = SyncResult()
     idle = 0
+    unsent: dict[tuple[str, str], str] = {}
+
+    async def note(key: tuple[str, str], way: Literal["pull", "push"], outcome: Counts | AdapterError) -> None:
+        if isinstance(outcome, AdapterError) and way == "push":
+            unsent[key] = str(outcome)
+        await told(key, way, outcome)
+
     for _ in range(MAX_CYCLES):
         await _attach(engine)
         chosen = [known for known in _pull_order(engine.links.values()) if link in (None, known.name)]
@@ -121,7 +139,7 @@ async def sync(
             for known in chosen:
                 known.wants_full = True
         result.cycles += 1
-        done = await _one_cycle(engine, chosen, result, progress)
+        done = await _one_cycle(engine, chosen, result, progress, note)
         waits = await engine.store.transact(lambda tx: _open_work(tx, engine, result.failed))
         waits = _sooner(waits, _throttled(engine, result.failed))
         if waits is None and not done:
@@ -133,6 +151,11 @@ async def sync(
             await anyio.sleep(waits)
     for key, error in engine.detached.items():
         result.failed[".".join(key)] = str(error)
+        await told(key, "pull", error)
+    for (system, entity), reason in unsent.items():
+        # It was not tried again in the last cycles, since its time had not come.
+        if await engine.store.transact(partial(_waits, system=system, entity=entity)):
+            result.failed.setdefault(f"{system}.{entity}", reason)
     terms = Terms.of(engine.config, engine.rules, engine.store.fingerprints)
     await engine.store.transact(lambda tx: _needs_a_person(tx, terms, result))
     result.seconds = round(time.monotonic() - started, 3)
@@ -150,7 +173,9 @@ async def _attach(engine: Engine) -> None:
                     raise passing[0]
 
 
-async def _one_cycle(engine: Engine, chosen: list[Link], result: SyncResult, progress: Progress | None) -> bool:
+async def _one_cycle(
+    engine: Engine, chosen: list[Link], result: SyncResult, progress: Progress | None, told: Told
+) -> bool:
     """One cycle; True when it changed or wrote anything, so that another one may find more to do."""
     changed = False
     for link in chosen:
@@ -158,7 +183,9 @@ async def _one_cycle(engine: Engine, chosen: list[Link], result: SyncResult, pro
             counts = await pull_link(engine, link, progress)
         except AdapterError as error:
             result.failed[link.name] = str(error)
+            await told(link.key, "pull", error)
             continue
+        await told(link.key, "pull", counts)
         result.failed.pop(link.name, None)
         result.read[link.system] = result.read.get(link.system, 0) + (counts.read if result.cycles == 1 else 0)
         result.echoes += counts.echoes
@@ -170,7 +197,9 @@ async def _one_cycle(engine: Engine, chosen: list[Link], result: SyncResult, pro
             counts = await push_link(engine, link, pulled=link in chosen, progress=progress)
         except AdapterError as error:
             result.failed[link.name] = str(error)
+            await told(link.key, "push", error)
             continue
+        await told(link.key, "push", counts)
         written = result.written.setdefault(link.system, {"create": 0, "update": 0, "delete": 0})
         for name, n in (("create", counts.created), ("update", counts.updated), ("delete", counts.deleted)):
             written[name] += n
@@ -196,6 +225,11 @@ def _open_work(tx: Tx, engine: Engine, failed: dict[str, str]) -> float | None:
             seconds = max(0.0, (due - tx.at) / 1_000_000)
             soonest = seconds if soonest is None else min(soonest, seconds)
     return soonest
+
+
+def _waits(tx: Tx, system: str, entity: str) -> bool:
+    """Whether some write is still to be made there."""
+    return tx.outbox.next_due(system, entity) is not None
 
 
 def _throttled(engine: Engine, failed: dict[str, str]) -> float | None:

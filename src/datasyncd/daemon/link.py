@@ -45,6 +45,11 @@ class Link:
         return f"{self.rule.system}.{self.rule.entity}"
 
     @property
+    def key(self) -> tuple[str, str]:
+        """System and entity."""
+        return self.rule.system, self.rule.entity
+
+    @property
     def system(self) -> str:
         return self.rule.system
 

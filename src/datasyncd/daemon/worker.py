@@ -10,6 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from typing import Literal
 
 import anyio
 import structlog
@@ -86,7 +87,6 @@ class Worker:
         self.last_success: int | None = None
         self.pull = Way()
         self.push = Way()
-        self.pulled_recently = False
         self.watching = False
         self.outcomes: deque[bool] = deque(maxlen=REMEMBERED)
         self.written = Counts()
@@ -221,11 +221,7 @@ class Worker:
     async def _pull_once(self) -> None:
         link = await self._attached()
         counts = await pull_link(self.engine, link)
-        if self.pull.failures:
-            # It answers again: what could not be written meanwhile need not wait for its own next try.
-            await self.engine.store.transact(lambda tx: tx.outbox.retry(link.system, link.rule.entity, tx.at))
-            self.owed.set()
-        self.succeeded(self.pull)
+        await self._pulled(link)
         if link.wants_full:
             self.due.set()
         if counts.changed:
@@ -235,16 +231,36 @@ class Worker:
         if self.link is None:
             return
         link = await self._attached()
-        counts = await push_link(self.engine, link, pulled=self.pulled_recently)
-        self.pulled_recently = False
+        counts = await push_link(self.engine, link, pulled=False)
         self.written.add(counts)
-        if counts.created or counts.updated or counts.deleted:
+        if await self._pushed(link, counts):
             self.on_change(link.rule.entity)
-            self.succeeded(self.push)
-        elif self.push.error and not await self._is_owed(link):
-            self.succeeded(self.push)
         if link.wants_full or counts.unknown:
             self.due.set()
+
+    async def _pulled(self, link: Link) -> None:
+        """Note that a pull went well."""
+        if self.pull.failures:
+            # It answers again: what could not be written meanwhile need not wait for its own next try.
+            await self.engine.store.transact(lambda tx: tx.outbox.retry(link.system, link.rule.entity, tx.at))
+            self.owed.set()
+        self.succeeded(self.pull)
+
+    async def _pushed(self, link: Link, counts: Counts) -> bool:
+        """Note that a push went well; true if it wrote something."""
+        wrote = bool(counts.created or counts.updated or counts.deleted)
+        if wrote or (self.push.error and not await self._is_owed(link)):
+            self.succeeded(self.push)
+        return wrote
+
+    async def told(self, way: Literal["pull", "push"], outcome: Counts | AdapterError) -> None:
+        """Note how a pull or push went that a `sync` made of this link. One that failed is tried again from here."""
+        if isinstance(outcome, AdapterError):
+            if not isinstance(outcome, Throttled):
+                self.failed(self.pull if way == "pull" else self.push, outcome)
+            (self.due if way == "pull" else self.owed).set()
+        elif self.link is not None:
+            await (self._pulled(self.link) if way == "pull" else self._pushed(self.link, outcome))
 
     async def _attached(self) -> Link:
         if self.link is None:

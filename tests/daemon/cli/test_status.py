@@ -102,6 +102,28 @@ def test_while_a_command_holds_the_state_it_is_said_to_be_in_use(tmp_path: Path)
     assert (done.exit_code, done.json["problems"][0]["code"]) == (3, "in_use")
 
 
+def test_a_sync_that_failed_through_the_daemon_shows_until_one_went_well(tmp_path: Path) -> None:
+    """No timer of these links comes within the test."""
+    shop = Shop(tmp_path)
+    kept = tmp_path / "kept.csv"
+    with shop.daemon():
+        assert shop.runs("status").exit_code == 0
+        shop.sheet.rename(kept)
+
+        assert shop.runs("sync").exit_code == 75
+        failed = shop.runs("status", "--json")
+        kept.rename(shop.sheet)
+        assert shop.runs("sync").exit_code == 0
+        well = shop.runs("status", "--json")
+
+    [problem] = failed.json["problems"]
+    assert (failed.exit_code, problem["code"], problem["link"]) == (1, "failing", "mail.contact")
+    assert "contacts.csv: No such file" in problem["text"]
+    assert {link["system"]: link["state"] for link in failed.json["links"]} == {"crm": "waiting", "mail": "failing"}
+    assert [link["state"] for link in well.json["links"]] == ["waiting", "waiting"]
+    assert [problem["code"] for problem in well.json["problems"]] in ([], ["failure_rate"])
+
+
 def test_it_answers_for_a_config_whose_other_parts_are_wrong(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.config.write_text(shop.config.read_text().replace("[systems.crm]", "[systems.crm]\ncolour = 1"))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from datasyncd.adapters.files import watch
+from datasyncd.daemon import cycle
 from datasyncd.daemon import worker as workers
 from datasyncd.daemon.config.load import load
 from datasyncd.daemon.engine import Engine
-from datasyncd.daemon.worker import Worker
+from datasyncd.daemon.worker import LinkState, Worker
+
+from .stores import Stores
 
 CONFIG = """
 [daemon]
@@ -73,3 +78,40 @@ async def test_what_changed_while_nobody_could_watch_is_pulled_soon(folder: Path
         with anyio.fail_after(5):
             await worker.due.wait()
         tasks.cancel_scope.cancel()
+
+
+async def test_a_sync_that_cannot_write_fails_and_shows_until_it_could(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody holds the lock for writing: the database can be read all the same, and the write waits for its time."""
+    monkeypatch.setattr(cycle, "LONGEST_WAIT_S", 1.5)
+    stores = Stores(tmp_path)
+    stores.config()
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text().replace('path = "shop.db"', 'path = "shop.db"\nbusy_s = 0.05'))
+    stores.add(stores.crm, email="ann@example.org", name="Ann")
+    await stores.sync()
+    async with Engine.open(load(config), "run") as engine:
+        worker = Worker(engine, ("shop", "person"), False, 60.0)
+        others = Worker(engine, ("crm", "person"), False, 60.0)
+        known = {worker.key: worker, others.key: others}
+
+        def told(key: tuple[str, str], *how: Any) -> Awaitable[None]:
+            return known[key].told(*how)
+
+        stores.crm.execute("UPDATE people SET name = 'Anna'")
+        stores.shop.execute("BEGIN IMMEDIATE")
+        result = await cycle.sync(engine, told=told)
+
+        assert (result.exit_code, list(result.failed)) == (75, ["shop.person"])
+        assert "locked" in result.failed["shop.person"]
+        assert (worker.state, others.state) == (LinkState.FAILING, LinkState.WAITING)
+        assert "locked" in worker.last_error
+        assert worker.owed.is_set
+
+        stores.shop.execute("ROLLBACK")
+        await engine.store.transact(lambda tx: tx.outbox.retry("shop", "person", tx.at))
+        result = await cycle.sync(engine, told=told)
+
+        assert (result.exit_code, worker.state) == (0, LinkState.WAITING)
+    assert stores.rows(stores.shop) == [("ann@example.org", "Anna", None, None)]
