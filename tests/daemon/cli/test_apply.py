@@ -223,10 +223,6 @@ def test_a_file_that_is_no_plan_or_not_a_whole_one_is_a_wrong_call(shop: Shop, l
     assert shop.holds("mail", 1, "name") == "Ann 1"
 
 
-def test_a_file_that_is_not_there_is_69(shop: Shop) -> None:
-    assert shop.runs("apply", str(shop.folder / "nowhere")).exit_code == 69
-
-
 def test_beside_a_daemon_nothing_is_applied(shop: Shop) -> None:
     file = plans(shop)
 

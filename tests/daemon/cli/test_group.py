@@ -67,6 +67,19 @@ def test_a_wrong_call_is_a_document_where_json_was_asked_for() -> None:
     assert '"exit_code": 64' in done.stdout
 
 
+@pytest.mark.parametrize("command", ["apply", "restore"])
+def test_an_input_file_that_is_not_there_is_69_and_a_config_78(tmp_path: Path, command: str) -> None:
+    shop, nowhere = Shop(tmp_path), str(tmp_path / "nowhere")
+
+    done = shop.runs(command, nowhere, "--json")
+    misplaced = CliRunner().invoke(group, [command, str(shop.config), "--config", nowhere])
+
+    assert (done.exit_code, done.json["error"]["exit_code"]) == (69, 69)
+    assert done.err == f"datasyncd: {nowhere}: no such file\n"
+    assert misplaced.exit_code == 78
+    assert not (tmp_path / "var").exists()
+
+
 def test_a_bug_is_70_and_says_nothing_of_persons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(*_arguments: object, **_named: object) -> None:
         raise ExceptionGroup("tasks", [KeyError("ann@example.org")])
@@ -90,7 +103,7 @@ def test_trouble_of_the_machine_is_69(tmp_path: Path) -> None:
     assert done.json["error"]["exit_code"] == 69
 
 
-@pytest.mark.parametrize("words", ["status", "conflicts", "sync", "check", "run", "explain contact 1"])
+@pytest.mark.parametrize("words", ["conflicts", "sync", "check", "run", "explain contact 1"])
 def test_a_config_error_is_78_with_its_line(tmp_path: Path, words: str) -> None:
     shop = Shop(tmp_path)
     text = shop.config.read_text().replace('listen = ""', 'listen = ""\nlisten = ""')
@@ -106,10 +119,11 @@ def test_without_a_config_it_says_how_to_name_one(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATASYNCD_CONFIG", raising=False)
 
-    done = CliRunner().invoke(group, ["status"])
+    done, health = (CliRunner().invoke(group, [command]) for command in ("conflicts", "status"))
 
-    assert done.exit_code == 78
+    assert (done.exit_code, health.exit_code) == (78, 3)
     assert "--config" in done.stderr
+    assert "--config" in health.stdout
 
 
 def test_a_reader_that_goes_away_causes_no_noise(tmp_path: Path) -> None:

@@ -132,6 +132,76 @@ def test_it_answers_for_a_config_whose_other_parts_are_wrong(tmp_path: Path) -> 
     assert shop.runs("sync").exit_code == 78
 
 
+BROKEN = '[daemon]\nstate_dir = "state"  # ours\nlisten = ""\n\n[systems.crm\nadapter = "sqlite"\n'
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_running_daemon_answers_also_while_its_config_is_no_toml(tmp_path: Path, as_json: bool) -> None:
+    shop = Shop(tmp_path)
+    shop.config.write_text(shop.config.read_text().replace('state_dir = "var"', 'state_dir = "state"'))
+    whole = shop.config.read_text()
+    flags = ["--json"] if as_json else []
+    found = facts()
+
+    async def status(_arguments: dict[str, Any]) -> Any:
+        return found
+
+    with answering(tmp_path / "state", status):
+        assert shop.runs("status", *flags).exit_code == 0
+        shop.config.write_text(BROKEN)
+        done = shop.runs("status", *flags)
+        shop.config.write_text(whole)
+        assert shop.runs("status", *flags).exit_code == 0
+
+    assert done.exit_code == 1
+    assert "config.toml:5" in done.out
+    assert "the running daemon goes on with the one that it has read" in done.out
+    if as_json:
+        [problem] = done.json["problems"]
+        assert (done.json["health"], problem["code"], problem["severity"]) == ("warning", "config", "warning")
+        assert done.json["links"] == found["links"]
+
+
+def test_a_daemon_whose_config_was_deleted_answers(tmp_path: Path) -> None:
+    async def status(_arguments: dict[str, Any]) -> Any:
+        return facts(at=NOW + 10**10)
+
+    shop = Shop(tmp_path)
+    shop.config.unlink()
+    with answering(tmp_path / "var", status):
+        done = shop.runs("status", "--json")
+
+    assert (done.exit_code, done.json["health"]) == (2, "critical")
+    assert {problem["code"] for problem in done.json["problems"]} == {"overdue", "config"}
+
+
+@pytest.mark.parametrize("text", [BROKEN, "[daemon]\nstate_dir = 5\n", None])
+def test_without_a_daemon_a_config_that_names_no_state_is_unknown(tmp_path: Path, text: str | None) -> None:
+    shop = Shop(tmp_path)
+    shop.config.unlink() if text is None else shop.config.write_text(text)
+
+    done = shop.runs("status", "--json")
+
+    assert (done.exit_code, done.json["health"], set(done.json)) == (3, "unknown", KEYS)
+    assert [problem["code"] for problem in done.json["problems"]] == ["config"]
+    assert "config.toml" in done.json["problems"][0]["text"]
+    assert "critical: the config file is not valid" in shop.runs("status").out
+
+
+def test_other_commands_ask_the_daemon_of_a_config_that_is_no_toml(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    with shop.daemon():
+        shop.config.write_text(shop.config.read_text() + "\n[")
+        explained = shop.runs("explain", "contact", "1@example.org", "--json")
+        synced, backed_up = shop.runs("sync"), shop.runs("backup", str(tmp_path / "copy"))
+    alone = [shop.runs(*words).exit_code for words in (["explain", "contact", "x"], ["sync"], ["backup", "/tmp/none"])]
+
+    assert (explained.exit_code, explained.json["entity"]) == (0, "contact")
+    assert "the config file is not valid, and the running daemon goes on" in explained.err
+    assert (synced.exit_code, backed_up.exit_code) == (0, 0)
+    assert alone == [78, 78, 78]
+
+
 def test_it_imports_nothing_heavy(tmp_path: Path) -> None:
     async def status(_arguments: dict[str, Any]) -> Any:
         return facts()

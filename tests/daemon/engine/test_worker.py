@@ -84,7 +84,7 @@ async def test_a_sync_that_cannot_write_fails_and_shows_until_it_could(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody holds the lock for writing: the database can be read all the same, and the write waits for its time."""
-    monkeypatch.setattr(cycle, "LONGEST_WAIT_S", 1.5)
+    monkeypatch.setattr(cycle, "LONGEST_WAIT_S", 0.1)
     stores = Stores(tmp_path)
     stores.config()
     config = tmp_path / "config.toml"

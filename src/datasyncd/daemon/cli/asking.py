@@ -6,9 +6,9 @@ Opened so, the state is held for the moment of the command alone, and no daemon 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,9 +16,13 @@ from ..control.client import NotRunning, ask
 from ..control.message import Failure
 from .stopped import TRY_AGAIN, UNAVAILABLE, stop, stop_for_config
 
+if TYPE_CHECKING:
+    from ..config.problems import Problem
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 TIMEOUT_S = 60.0
+BROKEN = "the config file is not valid, and the running daemon goes on with the one that it has read"
 
 
 def common(command: F) -> F:
@@ -34,31 +38,64 @@ def common(command: F) -> F:
 
 def state_folder(config: Path | None) -> tuple[Path, Path]:
     """The config file and the state folder, whatever the rest of the file says. Leaves with 78."""
+    path, folder, problems = whereabouts(config)
+    if path is None or problems:
+        stop_for_config(problems)
+    return path, folder
+
+
+def whereabouts(config: Path | None) -> tuple[Path | None, Path, Sequence[Problem]]:
+    """The config file, its state folder, and why that cannot be read from it: then the folder is a good guess.
+
+    A running daemon is to be found also while somebody edits its config.
+    """
     from ..config import home
 
     path = home.place(config)
     known = home.state_folder(path) if path is not None else None
     if path is not None and known is not None:
-        return path, known
+        return path, known, ()
     from ..config.load import find, load_home
     from ..config.problems import ConfigInvalid
 
     try:
         path = find(config)
-        return path, load_home(path).state_dir
+        return path, load_home(path).state_dir, ()
     except ConfigInvalid as invalid:
-        stop_for_config(invalid.problems)
+        return path, home.likely_state_folder(path or home.PLACES[0]), invalid.problems
+
+
+def ask_daemon(config: Path | None, command: str, arguments: Mapping[str, Any], timeout: float | None) -> Any:
+    """The running daemon's answer, with a word on a config file that it could not start with any more.
+
+    Raises `NotRunning`. Leaves with the refusal's exit code, or with 78 if nobody answers and the file is not valid.
+    """
+    _path, folder, problems = whereabouts(config)
+    try:
+        found = ask(str(folder), command, dict(arguments), timeout)
+    except NotRunning:
+        if problems:
+            stop_for_config(problems)
+        raise
+    except Failure as failure:
+        stop(failure.text, failure.exit_code)
+    if problems:
+        click.echo(f"datasyncd: {BROKEN}: {'; '.join(map(str, problems))}", err=True)
+    return found
 
 
 def answer(config: Path | None, command: str, arguments: Mapping[str, Any], timeout: float | None = TIMEOUT_S) -> Any:
     """The answer to one of `review.commands`. Leaves with the refusal's exit code."""
-    path, folder = state_folder(config)
     try:
-        return ask(str(folder), command, dict(arguments), timeout)
+        return ask_daemon(config, command, arguments, timeout)
     except NotRunning:
-        return _from_state(path, command, arguments)
-    except Failure as failure:
-        stop(failure.text, failure.exit_code)
+        return _from_state(config, command, arguments)
+
+
+def input_file(file: Path) -> None:
+    """Look whether a file that a command is to read is there. Leaves with 69 if not."""
+    if not file.exists():
+        stop(f"{file}: no such file", UNAVAILABLE)
 
 
 def me() -> str:
@@ -71,7 +108,7 @@ def me() -> str:
         return f"uid {os.getuid()}"
 
 
-def _from_state(path: Path, command: str, arguments: Mapping[str, Any]) -> Any:
+def _from_state(path: Path | None, command: str, arguments: Mapping[str, Any]) -> Any:
     import anyio
 
     from datasyncd.state.codec import DamagedState

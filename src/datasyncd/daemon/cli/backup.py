@@ -8,13 +8,11 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..control.client import NotRunning, ask
-from ..control.message import Failure
-from .asking import common, state_folder
+from ..control.client import NotRunning
+from .asking import ask_daemon, common, input_file, state_folder
 from .screen import moment, show_json
 from .stopped import TRY_AGAIN, UNAVAILABLE, USAGE, stop
 
@@ -34,11 +32,10 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
 
     if file.exists() and not force:
         stop(f"{file}: is there already; --force replaces it", USAGE)
-    _path, folder = state_folder(config)
     new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     with _refusals():
         try:
-            _copy(folder, new)
+            _copy(config, new)
             found = inspect(new)
             _put(new, file, force)
             sync(file.parent)
@@ -56,7 +53,7 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
 
 @click.command()
 @common
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def restore(config: Path | None, as_json: bool, file: Path) -> None:
     """Puts a backup in the place of the state, which is kept beside it.
 
@@ -72,6 +69,7 @@ def restore(config: Path | None, as_json: bool, file: Path) -> None:
     from ..engine import STATE_FILE
     from ..restore import put_back
 
+    input_file(file)
     _path, folder = state_folder(config)
     state = folder / STATE_FILE
     with _refusals():
@@ -104,16 +102,16 @@ def _refusals() -> Iterator[None]:
         stop(str(error), UNAVAILABLE)
 
 
-def _copy(folder: Path, new: Path) -> None:
+def _copy(config: Path | None, new: Path) -> None:
     """A copy of the state: the daemon makes it in its own folder, or it is made here where no daemon answers."""
     from datasyncd.state.backup import copy, sync
 
     from ..engine import STATE_FILE
 
-    state = folder / STATE_FILE
     try:
-        made = Path(_ask(folder)["copy"])
+        made = Path(ask_daemon(config, "backup", {}, None)["copy"])
     except NotRunning:
+        state = state_folder(config)[1] / STATE_FILE
         if not state.exists():
             stop(f"{state}: there is no state yet", UNAVAILABLE)
         return copy(state, new)
@@ -124,13 +122,6 @@ def _copy(folder: Path, new: Path) -> None:
     finally:
         made.unlink(missing_ok=True)
     return None
-
-
-def _ask(folder: Path) -> Any:
-    try:
-        return ask(str(folder), "backup", {}, None)
-    except Failure as failure:
-        stop(failure.text, failure.exit_code)
 
 
 def _for_owner(path: str, flags: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .asking import common, load_config
+from .asking import common, input_file, load_config
 from .screen import coloured, count, show_json, table, text_of
 from .stopped import TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
 from .work import show_sync
@@ -68,6 +68,7 @@ def apply(config: Path | None, as_json: bool, file: Path, strict: bool) -> None:
     from ..plan.carry_out import apply as carry_out
     from .progress import progress
 
+    input_file(file)
     settings = load_config(config)
 
     async def work() -> Any:

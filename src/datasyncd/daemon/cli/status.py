@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from datasyncd import __version__
 from ..control.client import NoAnswer, NotRunning, ask
 from ..control.message import Failure
 from ..review.timestamp import span
-from .asking import common, state_folder
+from .asking import BROKEN, common, whereabouts
 from .screen import ago, coloured, count, show_json, table
 
 EXITS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
@@ -25,13 +26,15 @@ EXITS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 def status(config: Path | None, as_json: bool, timeout: float) -> None:
     """Health: what was compared end to end, and what needs somebody.
 
-    Exits 0 ok, 1 warning, 2 critical, 3 unknown (not running, or no answer in time).
+    Exits 0 ok, 1 warning, 2 critical, 3 unknown (not running, no answer in time, or no config to find it by).
     """
-    path, folder = state_folder(config)
+    path, folder, broken = whereabouts(config)
     try:
         found = ask(str(folder), "status", {}, timeout)
+        if broken:
+            _add_broken(found, broken)
     except NotRunning:
-        found = _at_rest(path, folder)
+        found = _at_rest(path, folder) if path is not None and not broken else _not_found(broken)
     except NoAnswer as failure:
         found = _unknown("no_answer", failure.text, "see the service's log")
     except Failure as failure:
@@ -51,6 +54,26 @@ def version(config: Path | None, as_json: bool) -> None:
         show_json({"version": __version__})
     else:
         click.echo(f"datasyncd {__version__}")
+
+
+def _add_broken(found: dict[str, Any], broken: Sequence[Any]) -> None:
+    """What the daemon cannot know until it is told to read its config anew: it could not."""
+    fix = "correct it (datasyncd check lists all) before the daemon is started again, which it could not be now"
+    problem = {"severity": "warning", "code": "config", "link": None, "text": f"{BROKEN}: {_first(broken)}", "fix": fix}
+    found["problems"].append(problem)
+    if found["health"] in ("ok", "unknown"):
+        found["health"] = "warning"
+
+
+def _not_found(broken: Sequence[Any]) -> dict[str, Any]:
+    """Nobody answers where the daemon of a config without a readable `[daemon]` would be."""
+    fix = "correct it: datasyncd check lists all"
+    return _unknown("config", f"the config file is not valid, and no daemon was found: {_first(broken)}", fix)
+
+
+def _first(problems: Sequence[Any]) -> str:
+    first, *more = map(str, problems)
+    return f"{first} (and {len(more)} more)" if more else first
 
 
 def _at_rest(path: Path, folder: Path) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from ..control.client import NotRunning, ask
-from ..control.message import Failure
-from .asking import common, load_config, state_folder
+from ..control.client import NotRunning
+from .asking import ask_daemon, common, load_config
 from .screen import coloured, count, show_json, table
 from .stopped import CONFIG, TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
 
@@ -54,13 +53,10 @@ def sync(config: Path | None, as_json: bool, link: str | None, full: bool) -> No
 
     0 done; 1 something needs a person; 75 a system was out of reach.
     """
-    _path, folder = state_folder(config)
     try:
-        found = ask(str(folder), "sync", {"link": link, "full": full}, None)
+        found = ask_daemon(config, "sync", {"link": link, "full": full}, None)
     except NotRunning:
         found = _sync_here(config, link, full)
-    except Failure as failure:
-        stop(failure.text, failure.exit_code)
     code = found.pop("exit_code")
     if as_json:
         show_json(found)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ PLACES = (Path("config.toml"), Path("/etc/datasyncd/config.toml"))
 """Where the file is looked for when nobody says where it is."""
 VARIABLE = "DATASYNCD_CONFIG"
 DEFAULT_STATE_DIR = "var"
+_DAEMON = re.compile(r"^[ \t]*\[[ \t]*daemon[ \t]*\].*?(?=^[ \t]*\[|\Z)", re.MULTILINE | re.DOTALL)
+_STATE_DIR = re.compile(r"^[ \t]*state_dir[ \t]*=.*$", re.MULTILINE)
 
 
 def place(option: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -32,6 +35,20 @@ def folder(base: Path, declared: str | None, environ: Mapping[str, str] = os.env
     if given := environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])  # systemd.exec(5): several are separated by colons
     return base / DEFAULT_STATE_DIR
+
+
+def likely_state_folder(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the daemon of a file that cannot be read as a whole most likely lives: as its `[daemon]` alone says."""
+    try:
+        table = _DAEMON.search(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        table = None
+    line = _STATE_DIR.search(table.group()) if table is not None else None
+    try:
+        declared = tomllib.loads(line.group())["state_dir"] if line is not None else None
+    except ValueError:
+        declared = None
+    return folder(path.absolute().parent, declared if isinstance(declared, str) and declared else None, environ)
 
 
 def state_folder(path: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
