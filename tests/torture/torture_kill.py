@@ -1,0 +1,168 @@
+"""The daemon is killed at every kind of step, by name: nothing is lost, nothing is doubled, nobody is asked.
+
+Each test takes stores that are in step, lets people work, and runs the real daemon until it dies at one point: the
+first time that it comes there, and in its next life the third time. People go on while it is dead. Then it is started
+as always.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.postgres_store import PostgresPrefs, config
+from tests.end_to_end.test_kill import attempts
+from tests.end_to_end.three_stores import Stores, environment
+from tests.servers.postgres import Database
+from tests.torture import launcher
+from tests.torture.load import Load, everybody
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 20.0
+TIMES = (1, 3)
+"""Of coming to a point, the one at which it dies, in one life after another."""
+RARE = ("what a crash left", "a search before a create", "a record read before it is written")
+"""Steps that not every run comes to."""
+
+
+@pytest.fixture(scope="module")
+def in_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with stores that are in step."""
+    stores = Stores.of(tmp_path_factory.mktemp("in_step"), everybody())
+    done = stores.sync()
+    assert (done.code, done.document["failed"]) == (0, {})
+    return stores.folder
+
+
+@pytest.fixture
+def stores(in_step: Path, tmp_path: Path) -> Stores:
+    """A copy of them."""
+    folder = tmp_path / "shop"
+    shutil.copytree(in_step, folder, ignore=shutil.ignore_patterns("*.sock"))
+    return Stores(folder)
+
+
+@contextlib.contextmanager
+def dying(stores: Stores, point: str, nth: int, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that will be killed at a point."""
+    with stores.log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.launcher", point, str(nth), *words, "--config", str(stores.config)],
+            cwd=ROOT, stdout=log, stderr=log, env=environment(),
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def killed_at(stores: Stores, load: Load, point: str, nth: int = 1) -> None:
+    """Run the daemon while people work, until it dies at this point."""
+    load.round()
+    with dying(stores, point, nth, "run") as process:
+        deadline = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.4)
+            load.round()
+        assert process.poll() == -signal.SIGKILL, f"{point!r} was not reached {nth} times\n{tail(stores)}"
+
+
+def tail(stores: Stores) -> str:
+    return "\n".join(stores.log_file.read_text(encoding="utf-8").splitlines()[-15:])
+
+
+def nothing_was_logged_of_a_bug(stores: Stores) -> None:
+    text = stores.log_file.read_text(encoding="utf-8")
+    assert "task_crashed" not in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("point", [p for p in launcher.points() if not any(name in p for name in RARE)])
+def test_killed(stores: Stores, point: str) -> None:
+    load = Load(stores)
+
+    for nth in TIMES:
+        killed_at(stores, load, point, nth)
+    load.round()
+
+    load.check()
+    assert attempts(stores) == {"open": 0, "unknown": 0}
+    nothing_was_logged_of_a_bug(stores)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_killed_again_while_it_takes_up_what_a_crash_left(stores: Stores, side: str) -> None:
+    load = Load(stores)
+
+    killed_at(stores, load, "crm: after its commit")
+    killed_at(stores, load, f"{side} the commit of what a crash left")
+    killed_at(stores, load, "mail: the new file is renamed and its folder not on the disk")
+    killed_at(stores, load, f"{side} the commit of a record read before it is written")
+    load.round()
+
+    load.check()
+    assert attempts(stores) == {"open": 0, "unknown": 0}
+    nothing_was_logged_of_a_bug(stores)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_killed_at_the_search_before_a_create(stores: Stores, side: str) -> None:
+    load = Load(stores)
+
+    killed_at(stores, load, f"{side} the commit of a search before a create")
+    load.round()
+
+    load.check()
+    nothing_was_logged_of_a_bug(stores)
+
+
+@pytest.fixture
+def with_postgres(tmp_path: Path, database: Database) -> Iterator[Stores]:
+    """The same stores, one of which is a PostgreSQL server."""
+    with PostgresPrefs.of(database) as prefs:
+        stores = Stores.of(tmp_path, everybody(), config(database.dsn()), prefs=prefs)
+        assert stores.sync().code == 0
+        yield stores
+
+
+@pytest.mark.parametrize("point", launcher.POSTGRES_POINTS)
+def test_killed_at_an_edit_of_postgres(with_postgres: Stores, point: str) -> None:
+    load = Load(with_postgres, comes=False)
+
+    killed_at(with_postgres, load, point)
+    load.round()
+
+    load.check()
+    nothing_was_logged_of_a_bug(with_postgres)
+
+
+@pytest.mark.timeout(240)
+def test_killed_again_and_again_while_postgres_is_to_make_records(with_postgres: Stores) -> None:
+    load = Load(with_postgres)
+
+    for point in launcher.POSTGRES_POINTS:
+        killed_at(with_postgres, load, point)
+    load.round()
+
+    settled(with_postgres)
+    load.check()
+    nothing_was_logged_of_a_bug(with_postgres)
+
+
+def settled(stores: Stores) -> None:
+    """Until a record that was being made can no longer come, none is made anew: 30 s for PostgreSQL."""
+    stores.sync()
+    deadline = time.monotonic() + 60
+    while any(attempts(stores).values()) and time.monotonic() < deadline:
+        time.sleep(5)
+        stores.sync()
+    assert attempts(stores) == {"open": 0, "unknown": 0}
