@@ -29,6 +29,7 @@ def link(**known: Any) -> LinkFacts:
             "state": "waiting",
             "last_success": NOW - 10 * SECOND,
             "expected_every_s": 60.0,
+            "watched_s": 3600.0,
             **known,
         }
     )
@@ -79,8 +80,12 @@ def test_what_waits_for_a_person_is_a_warning(known: dict[str, Any], code: str) 
 
 
 def test_a_daemon_that_has_just_started_is_not_judged_yet() -> None:
-    assert verdict(facts(link(last_success=None), uptime_s=5.0)) == ("unknown", [])
+    assert verdict(facts(link(last_success=None, watched_s=5.0), uptime_s=5.0)) == ("unknown", [])
     assert verdict(Facts(at=NOW, version="1", uptime_s=1.0, links=[])) == ("unknown", [])
+
+
+def test_a_link_whose_config_was_just_reloaded_is_not_judged_by_how_long_the_process_is_up() -> None:
+    assert verdict(facts(link(last_success=None, watched_s=5.0), uptime_s=864_000.0)) == ("unknown", [])
 
 
 def test_a_long_interval_is_not_overdue_over_night() -> None:

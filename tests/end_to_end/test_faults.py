@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sqlite3
 import subprocess
@@ -423,6 +424,42 @@ def test_a_daemon_that_is_told_to_stop_while_it_starts_ends_well(tmp_path: Path)
         until(lambda: (tmp_path / "var" / "control.sock").exists())
         daemon.signal(signal.SIGTERM)
         assert daemon.process.wait(timeout=5) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_daemon_that_is_told_to_stop_before_it_has_read_its_config_ends_well(tmp_path: Path, number: int) -> None:
+    stores = in_step(tmp_path)
+    stores.config.unlink()
+    os.mkfifo(stores.config)
+    with stores.daemon() as daemon, contextlib.ExitStack() as unread:
+
+        def reads() -> bool:
+            with contextlib.suppress(OSError):  # ENXIO: nobody has opened it for reading yet
+                unread.callback(os.close, os.open(stores.config, os.O_WRONLY | os.O_NONBLOCK))
+                return True
+            return False
+
+        until(reads)
+        daemon.signal(signal.SIGHUP)
+        daemon.signal(number)
+        assert daemon.process.wait(timeout=5) == 0
+
+
+def test_a_reload_does_not_change_for_how_long_the_process_is_up(tmp_path: Path) -> None:
+    stores = in_step(tmp_path)
+    with live(stores) as daemon:
+        until(lambda: up(daemon) > 3.0)
+        daemon.signal(signal.SIGHUP)
+        until(lambda: "reloading" in events(stores))
+        until(lambda: carries(stores, "after the reload"))
+
+        assert up(daemon) > 3.0
+
+
+def up(daemon: Any) -> float:
+    """`uptime_s`, in seconds."""
+    status = daemon.status()
+    return 0.0 if status is None else float(status["uptime_s"])
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path) -> None:

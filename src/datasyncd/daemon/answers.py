@@ -106,6 +106,7 @@ async def facts(app: App) -> Facts:
                 state=worker.state.value,
                 last_success=worker.last_success,
                 expected_every_s=worker.expected_every_s,
+                watched_s=(counted.at - worker.started_at) / 1_000_000,
                 lag_s=max(0.0, (counted.at - oldest) / 1_000_000) if oldest is not None else 0.0,
                 pending=pending - held,
                 held=held,

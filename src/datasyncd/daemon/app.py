@@ -7,8 +7,9 @@ in `status`; the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -46,10 +47,11 @@ Started = Callable[[str, Counts, Counts], None]
 class App:
     """One run of one config."""
 
-    def __init__(self, engine: Engine, started: Started | None = None) -> None:
+    def __init__(self, engine: Engine, started: Started | None = None, since: int | None = None) -> None:
         self.engine = engine
         self.workers: dict[tuple[str, str], Worker] = {}
-        self.started_at = engine.clock.now()
+        self.started_at = engine.clock.now() if since is None else since
+        """When the process began to work, microseconds: a reload does not change it."""
         self.crashes: dict[str, str] = {}
         """Tasks that crashed and were started again: their name and the kind of error."""
         self.not_listening: str | None = None
@@ -239,36 +241,42 @@ async def run(path: Path, started: Started | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT. Raises `ConfigInvalid` for the first config only."""
     config = load(path)
     await refuse_inconsistent(config)
-    while True:
-        async with Engine.open(config, f"run {__version__}") as engine:
-            app = App(engine, started)
-            following = await _until_signal(app, path)
-        if following is None:
-            return
-        config = following
+    following: Config | None = config
+    since: int | None = None
+    with contextlib.ExitStack() as listening:
+        # What comes while the state is opened, or between two configs, waits until the next one runs.
+        signals = listening.enter_context(anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        while following is not None:
+            async with Engine.open(following, f"run {__version__}", attach=False) as engine:
+                since = engine.clock.now() if since is None else since
+                app = App(engine, started, since)
+                following = await _until_signal(app, path, signals, listening)
 
 
-async def _until_signal(app: App, path: Path) -> Config | None:
+async def _until_signal(
+    app: App, path: Path, signals: AsyncIterator[signal.Signals], listening: contextlib.ExitStack
+) -> Config | None:
     """Run one config; returns the next one after SIGHUP, or None at the end."""
     following: list[Config] = []
 
     async def listen() -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    notify("RELOADING=1")
-                    try:
-                        new = load(path)
-                        await refuse_inconsistent(new)
-                        following.append(new)
-                    except ConfigInvalid as invalid:
-                        app.refused_config = tuple(str(problem) for problem in invalid.problems)
-                        log.error("reload_refused", problems=list(app.refused_config))
-                        notify("READY=1\nSTATUS=the new config is not valid; the old one goes on")
-                        continue
-                    log.info("reloading")
-                app.stop.set()
-                return
+        async for number in signals:
+            if number != signal.SIGHUP:
+                listening.close()  # once more ends the drain at once, by that signal
+                break
+            notify("RELOADING=1")
+            try:
+                new = load(path)
+                await refuse_inconsistent(new)
+            except ConfigInvalid as invalid:
+                app.refused_config = tuple(str(problem) for problem in invalid.problems)
+                log.error("reload_refused", problems=list(app.refused_config))
+                notify("READY=1\nSTATUS=the new config is not valid; the old one goes on")
+                continue
+            following.append(new)
+            log.info("reloading")
+            break
+        app.stop.set()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen)

@@ -46,6 +46,8 @@ class LinkFacts(msgspec.Struct, kw_only=True):
     """Microseconds since 1970; None: never."""
     expected_every_s: float
     """The longest time between two runs that the config lets one expect."""
+    watched_s: float
+    """For how long the daemon has looked after it: since its start, or since its config was reloaded."""
     lag_s: float = 0.0
     """Age of the oldest change that is due there and was not accepted yet."""
     pending: int = 0
@@ -191,7 +193,7 @@ def _of_link(link: LinkFacts, facts: Facts) -> Iterator[Problem]:
 
 def _of_runs(link: LinkFacts, facts: Facts) -> Iterator[Problem]:
     """Whether it runs as it should: at most one problem."""
-    since = facts.uptime_s if link.last_success is None else (facts.at - link.last_success) / SECOND
+    since = link.watched_s if link.last_success is None else (facts.at - link.last_success) / SECOND
     late = since > LATE * link.expected_every_s + SLACK_S
     very_late = since > VERY_LATE * link.expected_every_s + LONG_SLACK_S
     ever = "it never succeeded" if link.last_success is None else f"its last success was {span(since)} ago"

@@ -37,7 +37,9 @@ def answering(folder: Path, status: Callable[[dict[str, Any]], Awaitable[Any]]) 
 
 
 def facts(**known: Any) -> Any:
-    link = LinkFacts(system="crm", entity="contact", state="waiting", last_success=NOW, expected_every_s=60.0)
+    link = LinkFacts(
+        system="crm", entity="contact", state="waiting", last_success=NOW, expected_every_s=60.0, watched_s=90.0
+    )
     return msgspec.to_builtins(assess(Facts(**{"at": NOW, "version": "1", "uptime_s": 90.0, "links": [link], **known})))
 
 
