@@ -218,7 +218,7 @@ class Delivery:
                 return None
         attempt = attempt_of(planned, tx.next())
         attempt.idem_key = f"{attempt.id}"
-        write = Write(planned.op, None, native, idem_key=attempt.idem_key, origin=f"datasyncd:{cluster.id}")  # type: ignore[arg-type]
+        write = Write(planned.op, None, native, idem_key=attempt.idem_key, origin=f"datasyncd:{cluster.id}")
         if planned.binding is not None:
             write.key = planned.binding.ext_id
             write.version = planned.binding.version if link.rule.condition == "enforced" else _seen(planned)

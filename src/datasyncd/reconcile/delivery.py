@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -77,7 +78,7 @@ class Plan(msgspec.Struct, gc=False):
 
     cluster: Cluster
     link: LinkRule
-    op: str
+    op: Literal["create", "update", "delete"]
     step: Step
     binding: Binding | None
     fields: dict[FieldNumber, Planned] = {}

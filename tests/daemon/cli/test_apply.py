@@ -213,6 +213,21 @@ def test_a_plan_of_another_config_is_a_wrong_call(shop: Shop) -> None:
     assert "another config" in done.err
 
 
+@pytest.mark.parametrize("flags", [[], ["--strict"]])
+@pytest.mark.parametrize("op", ["upsert", ""])
+def test_a_plan_with_a_write_of_no_known_kind_is_refused_as_a_whole(shop: Shop, op: str, flags: list[str]) -> None:
+    shop.says("crm", 1, name="Anna")
+    shop.says("crm", 2, name="Bea")
+    file = Path(plans(shop))
+    file.write_text(file.read_text().replace('"op":"update"', f'"op":"{op}"', 1))
+
+    done = shop.runs("apply", str(file), *flags)
+
+    assert done.exit_code == 64
+    assert f"{file}, line 2: not a line of a plan" in done.err
+    assert [shop.holds("mail", n, "name") for n in (1, 2)] == ["Ann 1", "Ann 2"]
+
+
 @pytest.mark.parametrize("lines", [0, 1, -1])
 def test_a_file_that_is_no_plan_or_not_a_whole_one_is_a_wrong_call(shop: Shop, lines: int) -> None:
     shop.says("crm", 1, name="Anna")

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from datasyncd.adapters.contract import Op
 from datasyncd.adapters.digest import row_digest
 from datasyncd.adapters.translate.mapping import Reading
 from datasyncd.reconcile.cluster import Cluster
@@ -43,8 +44,7 @@ class Item(msgspec.Struct, omit_defaults=True, kw_only=True):
     """`system:object:id` of the record that founded the cluster."""
     target: str
     """The system that is written to."""
-    op: str
-    """create, update, delete."""
+    op: Op
     key: str = ""
     """What a person knows the record by."""
     there: str = ""
