@@ -88,9 +88,16 @@ def test_the_image_of_a_create_is_believed_where_the_answer_can_mean_no_other_on
     assert [attempt.system for attempt in contact.cluster.attempts] == ["mail"]
 
 
-def test_a_record_of_ours_that_could_be_two_peoples_is_never_bound_by_a_key_that_came_later() -> None:
+@pytest.mark.parametrize("pull_is_reading", [True, False])
+def test_a_record_of_ours_that_could_be_two_peoples_is_never_bound_by_a_key_that_came_later(
+    pull_is_reading: bool,
+) -> None:
     """M47: only a person may say whose it is, and nothing more is made for them there."""
-    world = World("crm", system("mail", "none", late_s=60.0, search_lag_s=30.0, lag_s=20.0, only=("email", "name")))
+    mail = system(
+        "mail", "none", late_s=60.0, search_lag_s=30.0, lag_s=20.0, only=("email", "name"),
+        pull_is_reading=pull_is_reading,
+    )  # fmt: skip
+    world = World("crm", mail)
     ann = world.person("crm", email="shared@example.org", customer="ann", name="Ann")
     world.pulls("crm")
     ann.loses_answer("mail")
@@ -153,6 +160,24 @@ def test_a_create_that_lands_late_is_the_only_one() -> None:
 
     assert len(world.keys("mail")) == 1
     assert contact.everywhere("name") == {"Ann"}
+    contact.is_at_rest()
+
+
+def test_a_record_that_is_kept_out_does_not_keep_a_lost_create_from_ending() -> None:
+    """What was judged before, and is as it was then, is not of unknown identity."""
+    world = World("crm", system("mail", late_s=60.0))
+    world.linked(email="ben@example.org", name="Ben")
+    world.creates("mail", email="ben@example.org", name="Ben too")
+    world.syncs()
+    assert [row.kind for row in world.quarantine()] == ["duplicate"]
+    contact = world.person("crm", email="ann@example.org", name="Ann")
+    contact.loses_answer("mail", landed=False)
+    contact.syncs()
+    world.waits(100)
+
+    contact.syncs()
+
+    assert contact.exists_in() == {"crm", "mail"}
     contact.is_at_rest()
 
 

@@ -213,7 +213,9 @@ class Intake:
             self.taken.unsettled = True
             self._throw(reading.ext_id)
         else:
-            self.taken.unsettled = True
+            if quarantined != reading.digest or self._is_kept_out_as(reading.ext_id, Verdict.AMBIGUOUS):
+                # Of another one that was kept out before, and is as it was then, it is known that no create made it.
+                self.taken.unsettled = True
             if quarantined != reading.digest:
                 if match.verdict is not Verdict.FOUND:
                     self._quarantine(reading, keys, match)
@@ -232,6 +234,10 @@ class Intake:
             row.ext_id == ext_id and row.field is None and (row.kind == Verdict.ORPHAN or row.reason == OURS)
             for row in rows
         )
+
+    def _is_kept_out_as(self, ext_id: str, kind: str) -> bool:
+        rows = self.tx.records.quarantined(self.link.system, self.link.object)
+        return any(row.ext_id == ext_id and row.field is None and row.kind == kind for row in rows)
 
     def _found(self, reading: Reading, keys: Sequence[MatchKey]) -> None:
         """A record that nobody has: a new cluster."""
@@ -358,22 +364,24 @@ def hint_changed(tx: Tx, link: Link, fp: Fingerprinter, records: Sequence[Record
         elif head.digest != link.digest_of(record) or head.mapping != link.rule.mapping_digest:
             changed.append(record.key)
     if unbound:
-        unknown = _worth_reading(tx, link, fp, unbound)
-        taken.unsettled = bool(unknown)
+        unknown, ambiguous = _worth_reading(tx, link, fp, unbound)
+        taken.unsettled = bool(unknown) or ambiguous
         changed += unknown
     if changed:
         tx.readings.hint(link.system, link.object, changed, tx.stamp, tx.at)
     return taken
 
 
-def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Record]) -> list[str]:
-    """Records without a binding, but those that are kept out, unchanged, and whose cluster has no place for them."""
+def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Record]) -> tuple[list[str], bool]:
+    """Records without a binding, but those that are kept out, unchanged, and whose cluster has no place for them; and
+    whether it is unknown of one of these whose it is."""
     kept_out = {row.ext_id: row for row in tx.records.quarantined(link.system, link.object) if row.field is None}
     clusters = tx.clusters.load({row.cluster_id for row in kept_out.values() if row.cluster_id})
-    out = []
+    out, ambiguous = [], False
     for record in unbound:
         row = kept_out.get(record.key)
         if row is not None and row.raw == link.digest_of(record):
+            ambiguous = ambiguous or row.kind == Verdict.AMBIGUOUS
             cluster = clusters.get(row.cluster_id)
             if row.kind != "duplicate" or cluster is None or cluster.state != ClusterState.LIVE:
                 continue
@@ -382,7 +390,7 @@ def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Reco
             if not same_person or cluster.binding_in(link.system) is not None:
                 continue
         out.append(record.key)
-    return out
+    return out, ambiguous
 
 
 def take_malformed(
