@@ -56,6 +56,20 @@ def test_the_first_record_gives_the_base_and_another_none() -> None:
     assert contact.everywhere("points") == {41}
 
 
+def test_a_step_in_a_record_of_ours_before_it_was_first_read_is_reported() -> None:
+    """Nobody can tell it from a value that the system gives to new records: it is not counted, and not lost unseen."""
+    till = system("till", "none", image=False, pull=("points",))
+    world = World("shop", till)
+    contact = world.person("shop", email="ann@example.org", points=3)
+    world.pulls("shop")
+    world.delivers("till")
+    contact.edits("till", points=3)
+    contact.syncs()
+
+    assert contact.everywhere("points") == {3}
+    assert [report.kind for report in contact.reports()] == ["uncertain"]
+
+
 def test_a_blank_counts_as_nothing() -> None:
     contact = linked("shop", "till", name="Ann")
     contact.edits("shop", points=5)

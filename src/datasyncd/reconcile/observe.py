@@ -144,6 +144,9 @@ class Observer:
         elif value is None:
             self._shade(number, digest, {})
         elif rule.policy is Policy.COUNTER and (reg := self.cluster.regs.get(number)) is not None and reg.sibs:
+            if sent is not None and Decimal(step(None, value)):
+                # Somebody may have counted in a record of ours before it was first read.
+                self._report(ReportKind.UNCERTAIN, number, ReportState.SETTLED, "the record was new")
             self._overrule(number, rule, value, digest, "the first record gave what is counted from", 0)
         elif self.contact:
             self._contact(number, rule, value, digest)
