@@ -8,8 +8,8 @@ import pytest
 
 from datasyncd.daemon.simulation.history import run
 
-SEEDS = 240
-IN_A_TEST = 40
+SEEDS = 1000
+IN_A_TEST = 250
 
 SITUATIONS = (
     "crash",
@@ -35,7 +35,7 @@ def test_every_history_comes_to_rest_with_nothing_lost(first: int) -> None:
 
 def test_the_histories_were_worth_running() -> None:
     if not seen:
-        for seed in range(60):
+        for seed in range(250):
             seen.update(run(seed).seen)
     assert [situation for situation in SITUATIONS if not seen[situation]] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from datasyncd.reconcile.rules import Policy
 from datasyncd.state.clusters import Clusters
 from datasyncd.state.transaction import Tx
 
-SEEDS = 60
+SEEDS = 200
 
 
 class Truth(msgspec.Struct):
@@ -86,12 +87,13 @@ def test_the_past_of_a_field_is_told_as_it_was() -> None:
     wrong: Counter[Policy] = Counter()
     moments = 0
     for seed in range(SEEDS):
-        history = Watched(seed)
-        history.run()
-        wrong += history.differing()
-        moments += len(history.truth)
+        with closing(Watched(seed)) as history:
+            history.run()
+            wrong += history.differing()
+            moments += len(history.truth)
 
-    assert moments > 100 * SEEDS
-    inferred = wrong.pop(Policy.UNION, 0)
+    assert moments > 20 * SEEDS
+    # What the author of a step or of a removal had seen is inferred: while a write is under way nobody knows it.
+    inferred = wrong.pop(Policy.UNION, 0) + wrong.pop(Policy.COUNTER, 0)
     assert +wrong == Counter()
     assert inferred < 0.002 * moments

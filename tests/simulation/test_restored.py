@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -13,15 +14,16 @@ from datasyncd.daemon import restored
 from datasyncd.daemon.link import Counts, Link
 from datasyncd.daemon.restore import LEAST_GAP, outdate
 from datasyncd.daemon.simulation import oracle
-from datasyncd.daemon.simulation.history import SPAN_S, History, Outcome
+from datasyncd.daemon.simulation.history import AFTERWARDS_S, History, Outcome
 from datasyncd.daemon.simulation.oracle import Broken
 from datasyncd.daemon.simulation.scheduler import SECOND
+from datasyncd.daemon.simulation.states import InMemory
 from datasyncd.daemon.simulation.systems import OBJECT
 from datasyncd.state.backup import advance
 from datasyncd.state.store import Journaled
 from datasyncd.state.transaction import Tx
 
-SEEDS = 120
+SEEDS = 300
 LATE_S = 30.0
 """After that, no write of the process that ended can land any more."""
 
@@ -31,7 +33,9 @@ class Restoring(History):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self.first, self.second = sorted(self.random.uniform(0, SPAN_S * 0.9) for _ in range(2))
+        self.state.close()
+        self.state = InMemory()
+        self.first, self.second = sorted(self.random.uniform(0, self.shape.span_s) for _ in range(2))
         self._copy: sqlite3.Connection | None = None
         self._copied_at = 0
         self._restored_at = 0
@@ -51,6 +55,7 @@ class Restoring(History):
         super()._run_until(at)
 
     def _restore(self, copy: sqlite3.Connection) -> None:
+        self.scheduler.fuse = -1
         self.scheduler.kill("daemon")
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
@@ -58,7 +63,7 @@ class Restoring(History):
         self.known += self.store._steps.run_step(lambda tx: list(tx.clusters.load(ids).values()))
         self.told += self.store._steps.run_step(lambda tx: tx.records.reports())
         super()._run_until(self.scheduler.now + round(LATE_S * SECOND))
-        self._db = copy
+        self.state.db = copy
         steps = Journaled(copy, self.now)
         advance(copy, self.now(), steps.sequence + LEAST_GAP)
         steps = Journaled(copy, self.now)
@@ -106,10 +111,11 @@ def email(past: Past) -> object:
 
 def test_a_restored_state_comes_to_rest_with_nothing_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     # What was set and set back between the backup and the restore is not promised to be seen.
-    monkeypatch.setattr(oracle, "SEEN_US", round((SPAN_S + LATE_S) * SECOND))
+    monkeypatch.setattr(oracle, "SEEN_US", round((100 + AFTERWARDS_S + LATE_S) * SECOND))
     seen: Counter[str] = Counter()
     for seed in range(SEEDS):
-        seen.update(Restoring(seed).run().seen)
+        with closing(Restoring(seed)) as history:
+            seen.update(history.run().seen)
 
     assert seen["restore"] > SEEDS / 2
     assert seen["report refused"] > 0

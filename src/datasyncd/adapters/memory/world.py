@@ -106,6 +106,9 @@ class MemorySystem:
     def advance(self, now: int) -> None:
         """Time passes, and what was late lands in its order."""
         assert now >= self.now
+        if not self._landings:
+            self.now = now
+            return
         due = sorted((landing for landing in self._landings if landing.at <= now), key=lambda landing: landing.at)
         self._landings = [landing for landing in self._landings if landing.at > now]
         for landing in due:

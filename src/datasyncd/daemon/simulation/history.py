@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -19,7 +21,6 @@ from datasyncd.daemon.puller import pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.rules import OnDelete
-from datasyncd.state.database import migrate
 from datasyncd.state.outbox import HELD
 from datasyncd.state.records import StoredReport
 from datasyncd.state.store import InlineStore
@@ -28,16 +29,54 @@ from datasyncd.state.transaction import Tx
 from .oracle import Broken, Oracle, check
 from .people import Habits, People
 from .scheduler import SECOND, Scheduler
+from .states import InMemory, OnDisk, State
 from .story import Line, Story
-from .systems import FIELDS, OBJECT, System, link_of, promises, rules_of
+from .systems import EVERYTHING, FIELDS, OBJECT, SELECTIONS, System, link_of, promises, rules_of
 
 T = TypeVar("T")
 
-SPAN_S = 60.0
-"""Virtual seconds in which people edit."""
+AFTERWARDS_S = 6.0
+"""Virtual seconds after the last edit in which systems still fail."""
 ROUNDS = 40
 """Cycles after which everything must be quiet."""
 ROUND_S = 30.0
+"""Longer than anything that a system does late."""
+ON_DISK = 50
+"""One history in so many has its state in a real file."""
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """How large a world is. Most are small: what goes wrong needs few edits, and many histories find more."""
+
+    systems: int
+    habits: Habits
+    mapped: frozenset[int]
+    crashes: int
+
+    @property
+    def span_s(self) -> float:
+        return self.habits.span_s
+
+
+def shape_of(random: Random, faulty: bool) -> Shape:
+    """Drawn from the seed."""
+    size = random.random()
+    if size < 0.85:
+        edits, persons, systems = random.randrange(2, 5), random.choice((1, 1, 1, 2)), random.choice((2, 2, 2, 3))
+    elif size < 0.98:
+        edits, persons, systems = random.randrange(5, 10), random.randrange(1, 4), random.choice((2, 3))
+    else:
+        edits, persons, systems = random.randrange(12, 30), random.randrange(2, 5), 3
+    mapped = EVERYTHING if size >= 0.98 else random.choice(SELECTIONS)
+    habits = Habits(
+        edits, edits * random.choice((0.5, 1.5, 3.0)), persons, random.random() < 0.5, random.random() < 0.5,
+        random.choice((0.0, 0.4, 0.7)),
+    )  # fmt: skip
+    return Shape(systems, habits, mapped, random.choice((0, 1, 2)) if faulty else 0)
+
+
+class Died(BaseException):
+    """The process ends in the middle of a transaction."""
 
 
 class Steps(InlineStore):
@@ -47,15 +86,22 @@ class Steps(InlineStore):
         self, db: sqlite3.Connection, now: Callable[[], int], scheduler: Scheduler, committed: Callable[[], None]
     ) -> None:
         super().__init__(db, now)
-        self._scheduler = scheduler
+        self._pause = scheduler.pause
         self._committed = committed
+        self.doomed = False
+        """The process dies just before the next commit."""
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
-        await self._scheduler.pause(0.0)
-        result = await super().transact(step)
+        await self._pause(0.0)
+        result = self._steps.run_step(partial(_cut_short, step) if self.doomed else step)
         self._committed()
-        await self._scheduler.pause(0.0)
+        await self._pause(0.0)
         return result
+
+
+def _cut_short(step: Callable[[Tx], T], tx: Tx) -> T:
+    step(tx)
+    raise Died
 
 
 class Outcome(msgspec.Struct):
@@ -63,7 +109,7 @@ class Outcome(msgspec.Struct):
 
     seed: int
     digest: str
-    """Of all rows and reports at the end: the same for the same seed."""
+    """Of all rows and reports at the end, and of when each transaction was made: the same for the same seed."""
     seen: Counter[str]
     """How often each situation came up."""
 
@@ -74,13 +120,21 @@ class History:
     def __init__(self, seed: int, tell: Callable[[Line], None] | None = None) -> None:
         self.seed = seed
         self._story = None if tell is None else Story(tell, {number: rule.name for number, rule in FIELDS.items()})
-        random = self.random = Random(seed)
+        random = Random(seed)
         self.faulty = seed % 3 != 0
-        self.scheduler = Scheduler(random)
-        self.systems = [System(promise, random) for promise in promises(random, self.faulty)]
-        habits = Habits(random.randrange(6, 30), random.randrange(1, 4), random.random() < 0.5, random.random() < 0.5)
+        self.shape = shape_of(random, self.faulty)
+        self.random = Random(random.getrandbits(60))
+        faults = Random(random.getrandbits(60))
+        self.scheduler = Scheduler(Random(random.getrandbits(60)))
+        self.scheduler.moved = self._advance
+        self.systems = [
+            System(promise, faults, self.shape.mapped) for promise in promises(random, self.faulty, self.shape.systems)
+        ]
         self.oracle = Oracle()
-        self.people = People(self.systems, self.oracle, self.scheduler, random, habits, self._story)
+        self.people = People(
+            random.getrandbits(60), self.systems, self.oracle, self.scheduler, self.shape.habits, self._hint,
+            story=self._story,
+        )  # fmt: skip
         self.rules = rules_of(
             self.systems, random.choice(("report", "newest", "fill_blanks")),
             random.choice((OnDelete.PROPAGATE, OnDelete.UNLINK)),
@@ -91,37 +145,44 @@ class History:
         self.known: list[Cluster] = []
         """Reports and clusters of states that are no longer there."""
         self._clock = 0
-        self._db = sqlite3.connect(":memory:", isolation_level=None)
-        migrate(self._db)
-        self._db.execute("UPDATE meta SET value = ? WHERE name = 'secret'", (b"s" * 32,))
+        self._trace = hashlib.blake2b(digest_size=16)
+        self.state: State = OnDisk() if seed % ON_DISK == ON_DISK - 1 else InMemory()
         self._calm = False
         self.store: Steps
         self.links: list[Link]
 
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self.state.db
+
     def now(self) -> int:
         """The daemon's clock: virtual time, never twice the same."""
         self._clock = max(self.scheduler.now, self._clock + 1)
-        for system in self.systems:
-            system.world.advance(max(system.world.now, self.scheduler.now))
         return self._clock
+
+    def _advance(self, now: int) -> None:
+        for system in self.systems:
+            system.world.advance(now)
 
     def run(self) -> Outcome:
         """The whole history. Raises `Broken`."""
         self.people.begin()
         self._start()
-        self.scheduler.start("people", self.people.live(SPAN_S))
-        crashes = self.random.choice((0, 1, 3)) if self.faulty else 0
-        times = sorted(self.random.uniform(0, SPAN_S) for _ in range(crashes))
-        for at in times:
-            self._run_until(round(at * SECOND))
-            for _ in range(self.random.randrange(12)):
-                self.scheduler.step(self.scheduler.now + SECOND)
-            self._crash()
-        self._run_until(round(SPAN_S * SECOND) + SECOND)
-        self._run_until(self.scheduler.now + round(SPAN_S * SECOND))
+        self.scheduler.start("people", self.people.live())
+        if self.shape.crashes:
+            times = sorted(self.random.uniform(0, self.shape.span_s + AFTERWARDS_S) for _ in range(self.shape.crashes))
+            self.scheduler.start("fate", self._fate(times))
+        self._run_until(round((self.shape.span_s + AFTERWARDS_S) * SECOND))
+        self.scheduler.fuse = -1
+        self.scheduler.kill("fate")
         self.scheduler.kill("daemon")
         self._settle()
         return self._judge()
+
+    def close(self) -> None:
+        """It is over, or was broken off."""
+        self.scheduler.kill("")
+        self.state.close()
 
     # Processes
 
@@ -133,58 +194,92 @@ class History:
             link_of(system, self.rules, self.begin, self.scheduler, system.calm if self._calm else system.faults)
             for system in self.systems
         ]
-        for link in self.links:
-            self.scheduler.start(f"daemon pull {link.name}", self._pulling(link), self.random.uniform(0, 1))
-            self.scheduler.start(f"daemon push {link.name}", self._pushing(link), self.random.uniform(0, 2))
+        if not self._calm:
+            for link in self.links:
+                self.scheduler.start(f"daemon pull {link.name}", self._pulling(link), self.random.uniform(0, 1))
+                self.scheduler.start(f"daemon push {link.name}", self._pushing(link), self.random.uniform(0, 2))
 
     def _committed(self) -> None:
+        self._trace.update(b"%d %d," % (self.store.sequence, self.scheduler.now))
         if self._story is not None:
             self._story.commits(self._db, self.scheduler.now)
 
     def begin(self) -> Moment:
         return Moment(self.store.sequence, self.now())
 
+    async def _fate(self, times: list[float]) -> None:
+        """The process dies at some pause soon after these moments, or in the middle of a transaction."""
+        for at in times:
+            await self.scheduler.pause(max(0.0, at - self.scheduler.now / SECOND))
+            if self.random.random() < 0.25:
+                self.store.doomed = True
+            else:
+                self.scheduler.fuse = self.random.randrange(1, 16)
+
     def _crash(self) -> None:
         """The process dies where it stands; the next one starts a second later."""
-        if self.scheduler.kill("daemon"):
-            self.seen["crash"] += 1
+        self.scheduler.fuse = -1
+        self.scheduler.kill("daemon")
+        self.seen["crash"] += 1
         if self._story is not None:
             self._story.tells(self.scheduler.now, "crash", "the process dies; the next one starts a second later")
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        self.scheduler.now += SECOND
+        self.state.die()
+        self.scheduler.jump(SECOND)
         self._start()
 
     def _run_until(self, at: int) -> None:
-        while self.scheduler.step(at):
-            self.now()
-        self.scheduler.now = max(self.scheduler.now, at)
+        alive = False
+        while not alive:
+            try:
+                alive = self.scheduler.run(at)
+            except Died:
+                self.seen["crash in a transaction"] += 1
+            if not alive:
+                self._crash()
         self.now()
+
+    def _hint(self, system: str, key: str, after_s: float) -> None:
+        """A system tells of a change; a process that is not there does not hear it."""
+        link = next(link for link in self.links if link.system == system)
+        self.scheduler.start(f"daemon hint {link.name}", self._hinted(link, key), after_s)
+
+    async def _hinted(self, link: Link, key: str) -> None:
+        await self.store.transact(lambda tx: tx.readings.hint(link.system, link.object, [key], tx.stamp, tx.at))
+        self.seen["hint"] += 1
 
     async def _pulling(self, link: Link) -> None:
         while True:
             try:
-                if self.random.random() < 0.3:
-                    link.wants_full = True
-                await self._pull_once(link)
+                if self.random.random() < 0.6:
+                    link.wants_full = link.wants_full or self.random.random() < 0.3
+                    await self._pull_once(link)
+                else:
+                    await self._read_once(link)
             except AdapterError:
                 self.seen["outage"] += 1
-            await self.scheduler.pause(self.random.uniform(0.5, 6))
+            await self.scheduler.pause(self.random.uniform(0.7, 7))
 
     async def _pull_once(self, link: Link) -> Counts:
         pulled = await pull(link, self.store, self.begin)
-        counts = pulled.counts
-        counts.add(await read_dirty(link, self.store, self.begin))
+        pulled.counts.add(await self._read_once(link))
+        return pulled.counts
+
+    async def _read_once(self, link: Link) -> Counts:
+        """Read what was hinted, if anything was."""
+        if not self._is_dirty(link):
+            return Counts()
+        counts = await read_dirty(link, self.store, self.begin)
         self.seen["echo"] += counts.echoes
         return counts
 
     async def _pushing(self, link: Link) -> None:
         while True:
             try:
-                await self._push_once(link, pulled=False)
+                if self._is_owed(link):
+                    await self._push_once(link, pulled=False)
             except AdapterError:
                 self.seen["outage"] += 1
-            await self.scheduler.pause(self.random.uniform(0.1, 3))
+            await self.scheduler.pause(self.random.uniform(0.1, 2.5))
 
     async def _push_once(self, link: Link, *, pulled: bool) -> Counts:
         counts = await Delivery(link, self.store, self.begin, pulled).run()
@@ -195,23 +290,29 @@ class History:
         self.seen["delete"] += counts.deleted
         return counts
 
+    def _is_dirty(self, link: Link) -> bool:
+        """Whether a record is to be read, or a write of unknown outcome may end."""
+        rows = "SELECT 1 FROM dirty WHERE system = ?1 UNION ALL SELECT 1 FROM attempt WHERE system = ?1 LIMIT 1"
+        return self._db.execute(rows, (link.system,)).fetchone() is not None
+
+    def _is_owed(self, link: Link) -> bool:
+        """Whether something is due, as the daemon's worker asks before it delivers."""
+        due = "SELECT 1 FROM outbox WHERE system = ? AND due_at <= ? LIMIT 1"
+        return self._db.execute(due, (link.system, self._clock + 1)).fetchone() is not None
+
     # Rest
 
     def _settle(self) -> None:
         """No people and no new faults: cycles until a whole one writes nothing and changes nothing."""
         self._calm = True
         self._start()
-        self.scheduler.kill("daemon")
-        quiet = 0
         for _ in range(ROUNDS):
             before = self.written, self._db.total_changes
             self.scheduler.start("settle", self._cycle())
             self._run_until(self.scheduler.now + round(ROUND_S * SECOND))
-            still = (self.written, self._db.total_changes) == before and not self._outbox()
-            quiet = quiet + 1 if still else 0
-            if quiet >= 2:
+            if (self.written, self._db.total_changes) == before and not self._waiting():
                 return
-        raise Broken(f"P7: not quiet after {ROUNDS} cycles; outbox {self._outbox()}")
+        raise Broken(f"P7: not quiet after {ROUNDS} cycles; waiting: {self._waiting()}")
 
     async def _cycle(self) -> None:
         self.store._steps.run_step(self._approve)
@@ -219,17 +320,23 @@ class History:
             link.wants_full = True
             await self._pull_once(link)
         for link in self.links:
-            await self._push_once(link, pulled=True)
+            if self._is_owed(link):
+                await self._push_once(link, pulled=True)
 
     def _approve(self, tx: Tx) -> None:
         """Somebody looks at what guards hold, and lets it pass."""
         for guard in tx.guards.all():
-            self.seen["guard"] += 1
+            self.seen["mass-delete guard"] += 1
             tx.guards.set_state(guard.id, "approved")
             tx.outbox.wake(guard.system, guard.entity, tx.at)
 
-    def _outbox(self) -> list[tuple[object, ...]]:
-        return self._db.execute("SELECT * FROM outbox WHERE due_at < ?", (HELD,)).fetchall()
+    def _waiting(self) -> list[tuple[object, ...]]:
+        rows = self._db.execute("SELECT * FROM outbox WHERE due_at < ?", (HELD,)).fetchall()
+        return (
+            rows
+            + self._db.execute("SELECT * FROM dirty").fetchall()
+            + self._db.execute("SELECT * FROM attempt").fetchall()
+        )
 
     def _judge(self) -> Outcome:
         ids = [row[0] for row in self._db.execute("SELECT id FROM cluster ORDER BY id")]
@@ -238,34 +345,45 @@ class History:
         )
         for report in reports:
             self.seen[f"report {report.kind}"] += 1
-        for row in self._db.execute("SELECT kind, count(*) FROM quarantine GROUP BY kind"):
-            self.seen[f"quarantine {row[0]}"] += row[1]
+        quarantined = self._db.execute("SELECT system, ext_id, kind FROM quarantine").fetchall()
+        for row in quarantined:
+            self.seen[f"quarantine {row[2]}"] += 1
         self.seen["incarnation bump"] += sum(b.incarnation for c in clusters for b in c.bindings)
-        kept_out = {(row[0], row[1]) for row in self._db.execute("SELECT system, ext_id FROM quarantine")}
-        check(self.oracle, self.systems, clusters, [*self.told, *reports], kept_out, self.rules, self.known)
+        for system in self.systems:
+            self.seen.update(system.world.seen)
+        kept_out = {(row[0], row[1]) for row in quarantined}
+        joined = self._db.execute(
+            "SELECT b.system, b.ext_id, j.at FROM journal j JOIN binding b ON b.id = j.binding_id WHERE j.kind = 'bind'"
+        )
+        check(
+            self.oracle, self.systems, clusters, [*self.told, *reports], kept_out, self.rules, self.known,
+            {(system, ext_id): at for system, ext_id, at in joined},
+        )  # fmt: skip
         self._writes_bounded()
         return Outcome(self.seed, self._digest(), self.seen)
 
     def _writes_bounded(self) -> None:
         """P6: writes per edit are bounded."""
-        edits = len(self.oracle.edits) + len(self.oracle.deletes)
+        edits = len(self.oracle.edits) + len(self.oracle.deletes) + len(self.oracle.born)
         most = 4 * edits * len(self.systems) + 3 * self.seen["unknown outcome"]
         if self.written > most:
             raise Broken(f"P6: {self.written} writes for {edits} edits (at most {most})")
 
     def _digest(self) -> str:
-        out = hashlib.sha256()
+        out = self._trace.copy()
         for table in ("cluster", "binding", "report", "journal", "outbox", "quarantine"):
-            for row in self._db.execute("SELECT * FROM " + table + " ORDER BY 1, 2, 3"):
-                out.update(repr(row).encode())
+            out.update(
+                msgspec.msgpack.encode(self._db.execute("SELECT * FROM " + table + " ORDER BY 1, 2, 3").fetchall())
+            )
         for system in self.systems:
-            out.update(repr(system.world.holds(OBJECT)).encode())
+            out.update(msgspec.msgpack.encode(system.world.holds(OBJECT)))
         return out.hexdigest()
 
 
 def run(seed: int, tell: Callable[[Line], None] | None = None) -> Outcome:
     """One history. Raises `Broken`, with the seed."""
-    try:
-        return History(seed, tell).run()
-    except Broken as broken:
-        raise Broken(f"seed {seed}: {broken}") from broken
+    with contextlib.closing(History(seed, tell)) as history:
+        try:
+            return history.run()
+        except Broken as broken:
+            raise Broken(f"seed {seed}: {broken}") from broken

@@ -54,8 +54,8 @@ class Oracle:
         """(field, value) -> values that its author had seen, itself included."""
         self.born: dict[tuple[str, str], int] = {}
         """When people made a record: by system and key."""
-        self._steps: dict[tuple[str, str], int] = {}
-        """By how much people moved the counter of each record."""
+        self._steps: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        """When and by how much people moved the counter of each record."""
         self._cleared: dict[str, set[object]] = {}
         """By field: values that somebody who had seen them has cleared."""
 
@@ -63,17 +63,28 @@ class Oracle:
         """Somebody wrote `edit.value` where `before` stood."""
         self.edits.append(edit)
         if edit.field == "points":
-            steps = self._steps.setdefault((edit.system, edit.key), 0)
-            self._steps[edit.system, edit.key] = steps + int(str(edit.value)) - int(str(before or 0))
+            step = int(str(edit.value)) - int(str(before or 0))
+            self._steps.setdefault((edit.system, edit.key), []).append((edit.at, step))
         if edit.field in UNIQUE and edit.value is not None:
             known = self._seen.setdefault((edit.field, edit.value), {edit.value})
             known |= self._seen.get((edit.field, before), set())
         elif edit.field in UNIQUE:
             self._cleared.setdefault(edit.field, set()).update(self._seen.get((edit.field, before), set()))
 
-    def counted(self, records: Iterable[tuple[str, str]]) -> int:
-        """The sum of all steps that people made in these records."""
-        return sum(self._steps.get(record, 0) for record in records)
+    def counted(self, record: tuple[str, str]) -> int:
+        """The sum of all steps that people made in a record."""
+        return sum(step for _at, step in self._steps.get(record, ()))
+
+    def counted_from(self, record: tuple[str, str], joined: int) -> set[int]:
+        """The same for a record that joined a cluster which others had founded: what it showed when it was first read,
+        at some moment until then, is not counted."""
+        steps = self._steps.get(record, [])
+        rest = sum(step for at, step in steps if at > joined)
+        out = {rest}
+        for _at, step in reversed([early for early in steps if early[0] <= joined]):
+            rest += step
+            out.add(rest)
+        return out
 
     def deleted(self, system: str, key: str, held: Mapping[str, object]) -> None:
         """Somebody deleted a record that held this."""
@@ -96,8 +107,10 @@ def check(
     kept_out: set[tuple[str, str]],
     entity: EntityRule,
     known: Sequence[Cluster] = (),
+    joined: Mapping[tuple[str, str], int] = {},
 ) -> None:
-    """`kept_out`: system and key of quarantined records; `known`: clusters of states that are no longer there.
+    """`kept_out`: system and key of quarantined records; `known`: clusters of states that are no longer there;
+    `joined`: when a record was bound to a cluster that others had made.
 
     The properties P1 to P5, P8 and P9, once nothing moves any more. Raises `Broken`."""
     everything = list(clusters)
@@ -107,7 +120,7 @@ def check(
     for cluster in everything:
         _converged(cluster, worlds, entity, told)
         _bounded(cluster, told)
-    _counted(oracle, everything, entity, told)
+    _counted(oracle, everything, entity, told, joined)
     _opt_outs_hold(oracle, everything, worlds, systems)
     _nobody_twice(systems, oracle)
     _nobody_deleted_by_us(oracle, [*everything, *known], systems)
@@ -209,18 +222,30 @@ def _one(value: object) -> object:
     return (value.get("street"), value.get("zip")) if isinstance(value, dict) else value
 
 
-def _counted(oracle: Oracle, clusters: list[Cluster], entity: EntityRule, reports: list[StoredReport]) -> None:
+def _counted(
+    oracle: Oracle,
+    clusters: list[Cluster],
+    entity: EntityRule,
+    reports: list[StoredReport],
+    joined: Mapping[tuple[str, str], int],
+) -> None:
     """P3: a counter is the exact sum of the steps that people made, or it is reported that it may not be."""
-    for cluster in clusters:
+    for cluster in clusters if POINTS in entity.fields else ():
         if cluster.state != "live" or any(binding.state != "live" for binding in cluster.bindings):
             continue
         if any(report.cluster_id == cluster.id and report.field == POINTS for report in reports):
             continue
         reg = cluster.regs.get(POINTS)
         value = resolve(cluster, reg, entity.fields[POINTS], entity).value
-        steps = oracle.counted((b.system, b.ext_id) for b in cluster.bindings)
-        if value != steps:
-            raise Broken(f"P3: the points of cluster {cluster.id} are {value!r}, and people counted {steps}")
+        sums = {0}
+        for binding in cluster.bindings:
+            record = (binding.system, binding.ext_id)
+            if record in joined and record in oracle.born:
+                sums = {a + b for a in sums for b in oracle.counted_from(record, joined[record])}
+            else:
+                sums = {a + oracle.counted(record) for a in sums}
+        if value not in sums:
+            raise Broken(f"P3: the points of cluster {cluster.id} are {value!r}, and people counted {sorted(sums)}")
 
 
 def _native(number: int, value: object) -> object:
@@ -284,7 +309,7 @@ def _opt_outs_hold(
 
 def _nobody_twice(systems: list[System], oracle: Oracle) -> None:
     """P9: we made no second record of a person, and none beside one that searches had shown for a while."""
-    made = {(e.system, e.key) for e in oracle.edits if e.at == oracle.born.get((e.system, e.key))}
+    made = oracle.born.keys()
     for system in systems:
         by_email: dict[object, list[str]] = {}
         for key, record in system.world.holds(OBJECT).items():

@@ -1,16 +1,19 @@
-"""People: who edits what, when. Each value is written once in a history, so that it names its edit."""
+"""People: who edits what, when. Each value is written once in a history, so that it names its edit.
+
+Every act has its own random numbers, so that one can be left out of a history and the others stay as they were.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 
 import msgspec
 
 from .oracle import Edit, Oracle, address_of
-from .scheduler import Scheduler
+from .scheduler import SECOND, Scheduler
 from .story import Story
-from .systems import OBJECT, System
+from .systems import EMAIL, FIELDS, OBJECT, System
 
 SCALARS = ("name", "city", "language")
 
@@ -19,9 +22,13 @@ class Habits(msgspec.Struct, frozen=True):
     """What people of one seed do."""
 
     edits: int
+    span_s: float
+    """Virtual seconds in which they do it."""
     persons: int
     deletes: bool
     creates: bool
+    hints: float
+    """Share of the changes that a system tells the daemon of at once, 0.0 to 1.0."""
 
 
 class People:
@@ -29,68 +36,94 @@ class People:
 
     def __init__(
         self,
+        seed: int,
         systems: list[System],
         oracle: Oracle,
         scheduler: Scheduler,
-        random: Random,
         habits: Habits,
+        hint: Callable[[str, str, float], None],
+        left_out: frozenset[int] = frozenset(),
         story: Story | None = None,
     ) -> None:
+        """`hint`: called with system, key and seconds after which the daemon shall hear of a change."""
         self.systems = systems
         self.oracle = oracle
         self.scheduler = scheduler
-        self.random = random
         self.habits = habits
+        self._seed = seed
+        self.random = Random(seed)
+        self._hint = hint
+        self._left_out = left_out
         self._story = story
         self._values = 0
+        self._fields = [FIELDS[number].name for number in sorted(systems[0].mapped) if number != EMAIL]
+        self._emails: list[str] = []
+        """Of records that were deleted."""
+        self._times = sorted(self.random.uniform(0, habits.span_s) for _ in range(habits.edits))
 
     def begin(self) -> None:
         """Records that are there before the daemon comes: each person in one to all systems, all facts equal."""
         for person in range(self.habits.persons):
             where = [s for s in self.systems if self.random.random() < 0.7] or [self.random.choice(self.systems)]
-            facts = {name: self._value(name) for name in SCALARS}
+            facts = {name: self._value(name) for name in SCALARS if name in self._fields}
             for system in where:
                 self.create(system, f"p{person}@example.com", facts)
 
-    async def live(self, span_s: float) -> None:
-        """All edits of the history, spread over `span_s` seconds."""
-        for _ in range(self.habits.edits):
-            await self.scheduler.pause(self.random.expovariate(self.habits.edits / span_s))
-            self.act()
+    async def live(self) -> None:
+        """All edits of the history."""
+        for number, at in enumerate(self._times):
+            await self.scheduler.pause(max(0.0, at - self.scheduler.now / SECOND))
+            if number not in self._left_out:
+                self._values = 100 * (number + 1)
+                self.random.seed(self._seed + number)
+                self.act()
 
     def act(self) -> None:
         """One thing that somebody does."""
         system = self.random.choice(self.systems)
         records = system.world.holds(OBJECT)
         roll = self.random.random()
-        if self.habits.creates and roll < 0.06:
-            self.create(system, f"n{self._number()}@example.com", {"name": self._value("name")})
-        elif self.habits.deletes and roll < 0.10 and records:
-            self.delete(system, self.random.choice(sorted(records)))
+        if self.habits.creates and roll < 0.08:
+            again = self._emails and self.random.random() < 0.6
+            email = self.random.choice(self._emails) if again else f"n{self._number()}@example.com"
+            facts = {name: self._value(name) for name in SCALARS[:1] if name in self._fields}
+            key = self.create(system, email, facts)
+        elif self.habits.deletes and roll < 0.16 and records:
+            key = self.random.choice(sorted(records))
+            self.delete(system, key)
         elif records:
-            self.edit(system, self.random.choice(sorted(records)))
+            key = self.random.choice(sorted(records))
+            self.edit(system, key)
+        else:
+            return
+        while self.random.random() < self.habits.hints:
+            self._hint(system.name, key, self.random.uniform(0, 2))
 
-    def create(self, system: System, email: str, facts: dict[str, str]) -> None:
+    def create(self, system: System, email: str, facts: dict[str, str]) -> str:
         """A new record in one system."""
-        fields = {"email": email, "name": None, "city": None, "language": None, "status": None, "sms": None,
-                  "tags": None, "score": None, "points": 0, "street": None, "zip": None, **facts}  # fmt: skip
+        fields: dict[str, object] = dict.fromkeys(system.world.columns)
+        if "points" in fields:
+            fields["points"] = 0
+        fields |= {"email": email, **facts}
         key = system.world.create(OBJECT, fields)
         self._tell(f"create {system.name}:{key} {email}", facts)
         self.oracle.born[system.name, key] = self.scheduler.now
         for name, value in facts.items():
             self.oracle.edited(Edit(system.name, key, name, value, self.scheduler.now), None)
+        return key
 
     def delete(self, system: System, key: str) -> None:
         """Somebody deletes a record, having seen what it holds."""
         self._tell(f"delete {system.name}:{key}")
-        self.oracle.deleted(system.name, key, system.world.holds(OBJECT)[key])
+        held = system.world.holds(OBJECT)[key]
+        self._emails.append(str(held["email"]))
+        self.oracle.deleted(system.name, key, held)
         system.world.delete(OBJECT, key)
 
     def edit(self, system: System, key: str) -> None:
         """Somebody edits one or two fields of a record, having seen what they hold."""
         held = system.world.holds(OBJECT)[key]
-        choice = [*SCALARS, "sms", "tags", "score", "status", "points", "address"]
-        for name in self.random.sample(choice, self.random.choice((1, 1, 2))):
+        for name in self.random.sample(self._fields, min(len(self._fields), self.random.choice((1, 1, 2)))):
             if name == "address":
                 self._move(system, key, held)
                 continue
@@ -105,7 +138,7 @@ class People:
     def _move(self, system: System, key: str, held: Mapping[str, object]) -> None:
         """Somebody enters another address, or another street of it."""
         before = address_of(held)
-        fields: dict[str, object] = {"street": self._value("street")}
+        fields = {"street": self._value("street")}
         if self.random.random() < 0.5:
             fields["zip"] = self._value("zip")
         self._tell(f"edit {system.name}:{key}", fields)

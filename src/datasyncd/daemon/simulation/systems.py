@@ -1,8 +1,10 @@
-"""Systems: what each simulated system promises, drawn by the seed, and how it is linked."""
+"""Systems: what each simulated system promises and does, drawn by the seed, and how it is linked."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 
@@ -18,6 +20,7 @@ from datasyncd.adapters.contract import (
     ObjectSpec,
     Outcome,
     Schema,
+    Stale,
     VersionOrder,
     Write,
 )
@@ -47,8 +50,10 @@ FIELDS = {
 }
 NAMES = {rule.name: number for number, rule in FIELDS.items()}
 EVERYTHING = frozenset(FIELDS)
-COLUMNS = tuple(name for rule in FIELDS.values() for name in rule.members or (rule.name,))
-SPEC = ObjectSpec(OBJECT, "id", COLUMNS)
+SELECTIONS = [
+    frozenset({EMAIL, *Random(n).sample(range(NAME, ADDRESS + 1), 2 + n % 3)}) for n in range(48)
+]  # fmt: skip
+"""Maps of small worlds: few fields, so that edits meet each other."""
 
 
 class Promise(msgspec.Struct, frozen=True):
@@ -61,10 +66,10 @@ class Promise(msgspec.Struct, frozen=True):
     slow: float
 
 
-def promises(random: Random, faults: bool) -> list[Promise]:
-    """Two or three systems, each with its own ways."""
+def promises(random: Random, faults: bool, count: int) -> list[Promise]:
+    """`count` systems, each with its own ways."""
     out = []
-    for name in ["a", "b", "c"][: random.choice((2, 2, 3))]:
+    for name in ["a", "b", "c"][:count]:
         enforced = random.random() < 0.6
         embedded, database = ((True, False), (False, enforced), (False, False))[random.randrange(3)]
         capabilities = Capabilities(
@@ -90,30 +95,45 @@ def promises(random: Random, faults: bool) -> list[Promise]:
 class Table(MemorySystem):
     """A world in which each record has all fields, as a table has."""
 
-    covered: dict[tuple[str, object], int]
-    """Where writes are not conditional: (field, value) that a write of ours covered, and when."""
+    def __init__(self, capabilities: Capabilities, columns: tuple[str, ...], lag_s: Callable[[], float]) -> None:
+        super().__init__(capabilities, lag_s=lag_s)
+        self.columns = columns
+        self.covered: dict[tuple[str, object], int] = {}
+        """Where writes are not conditional: (field, value) that a write of ours covered, and when."""
+        self.seen: Counter[str] = Counter()
+        """How often each situation came up here."""
+
+    def advance(self, now: int) -> None:
+        waiting = len(self._landings)
+        super().advance(now)
+        if waiting:
+            self.seen["late landing"] += waiting - len(self._landings)
 
     def land(self, object: str, write: Write, versioned: Versioned, image: Image | None = None) -> Outcome:
-        held = self.holds(object).get(write.key or "", {})
-        if self.capabilities.condition is Condition.NONE:
+        held = self.histories(object)[write.key].now.fields if write.key in self.histories(object) else None
+        if self.capabilities.condition is Condition.NONE and held is not None:
             # Nothing stops a write that lands on an edit which came after its pre-flight.
             self.covered.update({(name, held[name]): self.now for name in write.fields if name in held})
             if "sms" in write.fields and write.op == "update":
                 self.covered["sms", (write.key, held.get("sms"))] = self.now
         if write.op == "create":
-            blank = dict.fromkeys(SPEC.fields)
+            blank = dict.fromkeys(self.columns)
             write = msgspec.structs.replace(write, fields={**blank, **write.fields})
-        return super().land(object, write, versioned, image)
+        outcome = super().land(object, write, versioned, image)
+        if isinstance(outcome, Stale):
+            self.seen["precondition conflict"] += 1
+        return outcome
 
 
 class System:
     """One simulated system: its world outlives every crash of the daemon."""
 
-    def __init__(self, promise: Promise, random: Random) -> None:
+    def __init__(self, promise: Promise, random: Random, mapped: frozenset[int]) -> None:
         self.promise = promise
         lag = promise.capabilities.search_lag_s
-        self.world = Table(promise.capabilities, lag_s=lambda: random.uniform(0, lag) if lag else 0.0)
-        self.world.covered = {}
+        self.mapped = mapped
+        lag_s = (lambda: random.uniform(0, lag)) if lag else (lambda: 0.0)
+        self.world = Table(promise.capabilities, _columns(mapped), lag_s)
         self.faults = Faults(
             random, unknown=promise.unknown, refused=promise.refused, slow=promise.slow, longest_s=2.0
         )  # fmt: skip
@@ -127,12 +147,13 @@ class System:
 def rules_of(systems: list[System], first_contact: str, on_delete: OnDelete) -> EntityRule:
     """The rules of the one entity that the systems share."""
     links = {}
+    mapped = systems[0].mapped
     for rank, system in enumerate(systems):
         capabilities = system.promise.capabilities
         links[system.name] = LinkRule(
             system=system.name, entity="person", object=OBJECT, rank=rank,
-            fields=EVERYTHING, pulls=EVERYTHING, mapping_digest=b"map",
-            pushes=EVERYTHING if capabilities.condition is Condition.ENFORCED else EVERYTHING - {POINTS},
+            fields=mapped, pulls=mapped, mapping_digest=b"map",
+            pushes=mapped if capabilities.condition is Condition.ENFORCED else mapped - {POINTS},
             condition=capabilities.condition.value, version_order=capabilities.version_order.value,
             returns_image=capabilities.returns_image, create_key=capabilities.create_key,
             assigns_key=capabilities.assigns_key,
@@ -141,27 +162,44 @@ def rules_of(systems: list[System], first_contact: str, on_delete: OnDelete) -> 
             opt_in=OptIn.BLANK, guards={WriteClass.DELETE: 0.5}, at_least=100,
         )  # fmt: skip
     return EntityRule(
-        name="person", fields=FIELDS, identify=((EMAIL,),), links=links, on_delete=on_delete,
-        first_contact=first_contact, match_text=match_text,
+        name="person", fields={number: FIELDS[number] for number in sorted(mapped)}, identify=((EMAIL,),), links=links,
+        on_delete=on_delete, first_contact=first_contact, match_text=match_text,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def _columns(mapped: frozenset[int]) -> tuple[str, ...]:
+    return tuple(name for number in sorted(mapped) for name in FIELDS[number].members or (FIELDS[number].name,))
+
+
+@lru_cache(maxsize=512)
+def _translation(mapped: frozenset[int], pushes: frozenset[int]) -> tuple[ObjectSpec, Translation]:
+    """How a table with these fields is linked: the same for many histories, and nothing in it ever changes."""
+    fields = [
+        MappedField(
+            number,
+            name,
+            FieldTypeOptions(name="text" if FIELDS[number].members else FIELDS[number].type),
+            push=number in pushes,
+            member=name if FIELDS[number].members else "",
+        )
+        for number in sorted(mapped)
+        for name in FIELDS[number].members or (FIELDS[number].name,)
+    ]
+    spec = ObjectSpec(OBJECT, "id", _columns(mapped))
+    schema = Schema(OBJECT, tuple(Column(name, "any") for name in spec.columns), key_assigned=True)
+    return spec, Translation(fields, schema)
 
 
 def link_of(
     system: System, rules: EntityRule, begin: Callable[[], Moment], scheduler: Scheduler, faults: Faults
 ) -> Link:
     """The daemon's end of a system, made anew by each process."""
-    context = Context(system.name, Path(), begin, {OBJECT: SPEC})
+    rule = rules.links[system.name]
+    spec, translation = _translation(rule.fields, rule.pushes)
+    context = Context(system.name, _NOWHERE, begin, {OBJECT: spec})
     adapter = MemoryAdapter(context, system.world, faults, scheduler.pause)
-    fields = [
-        MappedField(
-            number,
-            name,
-            FieldTypeOptions(name="text" if rule.members else rule.type),
-            push=number in rules.links[system.name].pushes,
-            member=name if rule.members else "",
-        )
-        for number, rule in sorted(FIELDS.items())
-        for name in rule.members or (rule.name,)
-    ]
-    schema = Schema(OBJECT, tuple(Column(name, "any") for name in SPEC.columns), key_assigned=True)
-    return Link(rules.links[system.name], rules, adapter, Translation(fields, schema), SPEC)
+    return Link(rule, rules, adapter, translation, spec)
+
+
+_NOWHERE = Path()
