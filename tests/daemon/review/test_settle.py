@@ -35,8 +35,9 @@ def test_a_choice_is_written_everywhere_and_ends_the_conflict() -> None:
     sent = world.delivers("crm", "mail", "prefs")
 
     [resolved] = resolution["resolved"]
-    assert (resolved["action"], resolved["chosen"], resolved["writes"]) == ("choose", "fr", ["crm", "mail", "prefs"])
+    assert (resolved["action"], resolved["chosen"]) == ("choose", "fr")
     # mail has the value, and has not seen that it was chosen.
+    assert (resolved["writes"], resolved["have"]) == (["crm", "prefs"], ["mail"])
     assert (sent["crm"], sent["prefs"]) == ([{"language": "fr"}], [{"language": "fr"}])
     assert world.asks("conflicts") == []
     closed = only(world, every=True)
@@ -122,7 +123,8 @@ def test_a_preview_changes_nothing() -> None:
     resolution = world.asks("resolve", ids=[found["id"]], use="it", preview=True)
 
     assert (resolution["preview"], resolution["resolved"][0]["chosen"]) == (True, "it")
-    assert resolution["resolved"][0]["writes"] == ["crm", "mail", "prefs"]
+    [would] = resolution["resolved"]
+    assert (would["writes"], would["have"]) == (["crm", "mail", "prefs"], [])
     assert (only(world), world.owes(id)) == (found, owed)
 
 

@@ -182,7 +182,9 @@ def _show_resolution(found: dict[str, Any]) -> None:
         what = f"{row['entity']} {row['key']}" + (f" {row['field']}" if row["field"] else "")
         to = f" -> {text_of(row['chosen'])}" if row["action"] == "choose" else ""
         writes = f"; {would}written to {', '.join(row['writes'])}" if row["writes"] else ""
-        click.echo(f"{row['id']}  {would}{DONE[row['action']]}  {what}{to}{writes}")
+        verb = "has" if len(row["have"]) == 1 else "have"
+        have = f"; {', '.join(row['have'])} {verb} it already" if row["have"] else ""
+        click.echo(f"{row['id']}  {would}{DONE[row['action']]}  {what}{to}{writes}{have}")
     for row in found["refused"]:
         click.echo(f"{row['id']}  {coloured('error')}: {row['reason']}")
     if not found["resolved"] and not found["refused"]:

@@ -14,10 +14,12 @@ import msgspec
 from datasyncd.reconcile.candidates import candidates_of
 from datasyncd.reconcile.choice import Refused, choose, decide_delete
 from datasyncd.reconcile.cluster import Cluster, ClusterState
+from datasyncd.reconcile.delivery import SHOWN, debts
 from datasyncd.reconcile.effects import Effects, Entry, ReportKind, ReportState
+from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.register import Hold, Reg, Sib
-from datasyncd.reconcile.rules import CONSENT_IN, CONSENT_OUT, FieldNumber, FieldRule, Value
+from datasyncd.reconcile.rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, FieldRule, Value
 from datasyncd.state.records import StoredReport
 from datasyncd.state.transaction import Tx
 
@@ -78,6 +80,8 @@ class Resolved(msgspec.Struct, kw_only=True):
     chosen: Value
     writes: list[str]
     """Systems that are owed a write because of it."""
+    have: list[str]
+    """Systems that are owed none, since their record shows the value already."""
 
 
 class NotResolved(msgspec.Struct, kw_only=True):
@@ -157,10 +161,11 @@ class _Batch:
 
     def _cluster(self, cluster: Cluster | None, reports: Sequence[StoredReport]) -> None:
         effects = self.tx.effects(f"resolve by {self.by}")
-        done = []
+        over, done = [], []
         for report in reports:
             try:
                 done.append(self._one(cluster, report, effects))
+                over.append(report)
             except (Unable, Refused) as refusal:
                 if isinstance(refusal, Misused):
                     raise
@@ -169,9 +174,11 @@ class _Batch:
             entity = self.terms.rules.get(cluster.entity)
             if entity is not None:
                 finish(cluster, entity, self.terms.fp, effects)
-            writes = sorted(s for s, due in cluster.outbox.items() if cluster.was_due.get(s) != due)
-            for resolved in done:
-                resolved.writes = writes if resolved.action != DISMISS else []
+                for report, resolved in zip(over, done, strict=True):
+                    if resolved.action != DISMISS:
+                        one = resolved.action == RELEASE and report.system is not None
+                        number = None if one else report.field
+                        resolved.writes, resolved.have = _owed(cluster, entity, number, self.terms.fp)
         if not self.out.preview:
             if cluster is not None:
                 self.tx.clusters.save([cluster], self.tx.stamp)
@@ -230,6 +237,7 @@ class _Batch:
             action="choose" if action == FREE else action,
             chosen=shown(self.terms.rule(report.field), chosen) if action == FREE else None,
             writes=[],
+            have=[],
         )
 
     def _compare(self, cluster: Cluster | None, report: StoredReport) -> None:
@@ -268,6 +276,24 @@ class _Batch:
             _thaw(cluster, report.field, effects)
         elif report.system is not None:
             unblock(cluster, report.system, report.field, effects)
+
+
+def _owed(
+    cluster: Cluster, entity: EntityRule, number: FieldNumber | None, fp: Fingerprinter
+) -> tuple[list[str], list[str]]:
+    """Systems that a decision about this field makes a write due to, and those whose records show the value already."""
+    writes: set[str] = set()
+    have: set[str] = set()
+    for system, due in cluster.outbox.items():
+        before = cluster.was_due.get(system)
+        if due.owed.classes & ~SHOWN & ~(before.owed.classes if before is not None else 0):
+            writes.add(system)
+        link, binding = entity.links[system], cluster.binding_in(system)
+        if cluster.state == ClusterState.LIVE and binding is not None:
+            of_field = (debt for debt in debts(cluster, entity, link, binding, fp) if debt.rule.number == number)
+            for debt in of_field:
+                (have if debt.shown else writes).add(system)
+    return sorted(writes), sorted(have - writes)
 
 
 def _action(report: StoredReport, way: Way) -> str:
