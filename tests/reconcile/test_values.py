@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from .system import OBJECT
 from .world import Raw, World, both, linked, system
 
 
@@ -160,18 +161,65 @@ def test_a_refusal_is_about_what_was_sent_and_not_about_what_came_meanwhile() ->
     contact.is_at_rest()
 
 
+@pytest.mark.parametrize("condition", ["enforced", "none"])
+def test_a_field_that_is_refused_of_a_new_record_stops_nothing_but_itself(condition: str) -> None:
+    """F87, F88: the rest arrives, and the field waits until it changes."""
+    world = World("crm", system("mail", condition, refuses=lambda field, value: "no" if value == "bad" else None))
+    contact = world.person("crm", email="ann@example.org", name="bad", phone="+12015550123")
+    contact.syncs()
+    contact.syncs()
+    assert contact.shows("name") == {"crm": "bad", "mail": ""}
+    assert contact.everywhere("phone") == {"+12015550123"}
+    assert [(row.kind, row.reason) for row in world.quarantine()] == [("refused", "mail: no")]
+    assert [(r.kind, r.state, r.field is None) for r in contact.reports()] == [("refused", "open", False)]
+    assert len(world.sent("mail")) == 2
+
+    contact.edits("crm", name="good")
+    contact.syncs()
+    assert contact.everywhere("name") == {"good"}
+    assert world.quarantine() == []
+    assert contact.reports(state="open") == []
+    contact.is_at_rest()
+
+
+def test_what_a_system_puts_in_the_place_of_a_refused_value_is_nobodys_edit() -> None:
+    """F81."""
+    refuses = {"bad": "no"}
+    world = World("crm", system("mail", "none", image=False, refuses=lambda field, value: refuses.get(value)))
+    contact = world.person("crm", email="ann@example.org", name="bad")
+    mail = world.tables["mail"]
+
+    def filled() -> None:
+        (key,) = mail.holds(OBJECT)
+        mail.edit(OBJECT, key, name="a default")
+
+    world.meanwhile("mail", "written", lambda: None)
+    world.meanwhile("mail", "written", filled)
+    contact.syncs()
+    contact.syncs()
+
+    assert contact.shows("name") == {"crm": "bad", "mail": "a default"}
+    assert [row.kind for row in world.quarantine()] == ["refused"]
+
+    contact.edits("mail", name="good")
+    contact.syncs()
+    assert contact.everywhere("name") == {"good"}
+    assert world.quarantine() == []
+    contact.is_at_rest()
+
+
 def test_a_create_that_is_refused_waits_until_the_person_changes() -> None:
     """F87, F91."""
-    world = World("crm", system("mail", refuses=lambda field, value: "no" if value == "bad" else None))
-    contact = world.person("crm", email="ann@example.org", name="bad")
+    world = World("crm", system("mail", refuses=lambda field, value: "no" if value == "bad@example.org" else None))
+    contact = world.person("crm", email="bad@example.org", name="Ann")
     contact.syncs()
     contact.syncs()
     assert [(r.kind, r.state) for r in contact.reports()] == [("refused", "open")]
     assert len(world.sent("mail")) == 1
 
-    contact.edits("crm", name="good")
+    contact.edits("crm", email="good@example.org")
     contact.syncs()
-    assert contact.everywhere("name") == {"good"}
+    assert contact.everywhere("email") == {"good@example.org"}
     assert contact.reports(state="open") == []
 
 

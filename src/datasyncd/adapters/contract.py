@@ -170,7 +170,10 @@ class Clash(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Not applied, and will not be if sent again: the reason, and the native fields at fault (empty: the record)."""
+    """Not applied, and will not be if sent again: the reason, and the native fields at fault (empty: the record).
+
+    The rest is sent again without these fields, of a new record, too.
+    """
 
     reason: str
     fields: tuple[str, ...] = ()
@@ -259,6 +262,20 @@ class Column(msgspec.Struct, frozen=True):
     nullable: bool = True
     writable: bool = True
     max_length: int | None = None
+    """Most characters of a text, and of each text in a list."""
+    bounds: tuple[int, int] | None = None
+    """Least and greatest whole number."""
+    digits: tuple[int, int] | None = None
+    """Of decimal numbers as text: how many digits are kept, and how many of them after the point. More than those are
+    rounded, and more before the point are refused."""
+    labels: tuple[str, ...] = ()
+    """The only texts that it takes, and that a list in it may have; none: any."""
+    takes_empty: bool = True
+    """An empty text is a value of it."""
+    takes_nul: bool = True
+    """Texts may have the character U+0000."""
+    required: bool = False
+    """No record is made without a value of it."""
     why_not: str = ""
     """Why it is not writable, and what would change that, where the system says it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from datasyncd.adapters.contract import Gone, Malformed, Outcome, Record, Write
 from datasyncd.reconcile.cluster import Attempt
 from datasyncd.reconcile.delivery import Plan
+from datasyncd.reconcile.rules import FieldNumber
 from datasyncd.state.transaction import Tx
 
 from .link import Link
@@ -21,6 +22,10 @@ class Sending(msgspec.Struct):
     plan: Plan
     attempt: Attempt
     write: Write
+    left_out: Mapping[FieldNumber, str] = {}
+    """Of a create: fields that the record is made without, and why."""
+    tries: int = 1
+    """Of a create: how often it was sent, each time with less."""
 
 
 class Oversight(Protocol):

@@ -7,6 +7,7 @@ in one transaction. What has to be read or searched first is read or searched be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -19,14 +20,12 @@ from datasyncd.adapters.contract import (
     Rejected,
     Stale,
     Unknown,
-    Version,
-    Write,
     Written,
 )
 from datasyncd.adapters.errors import AdapterError, Throttled, Transient
 from datasyncd.reconcile import answer
 from datasyncd.reconcile.cluster import Attempt, Cluster
-from datasyncd.reconcile.delivery import Plan, Planned, Step, attempt_of, plan
+from datasyncd.reconcile.delivery import Plan, Planned, Step, plan
 from datasyncd.reconcile.effects import Effects, ReportKind
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
@@ -37,6 +36,7 @@ from datasyncd.state.outbox import HELD, LEFT_OUT
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
+from .composing import MOST_TRIES, Composer, reasons
 from .gate import Gate
 from .intake import take_answers
 from .link import Counts, Link
@@ -80,6 +80,7 @@ class Delivery:
         self.counts = Counts()
         self._pulled = pulled_in_cycle
         self._gate = Gate(link, self.fp)
+        self._composer = Composer(link, self.fp)
         self._stopping = stopping
         self._oversight = oversight
 
@@ -182,13 +183,20 @@ class Delivery:
         if clusters:
             tx.clusters.save(clusters, tx.stamp)
 
-    def _note(self, tx: Tx, ready: Sequence[Plan], effects: Effects) -> list[Sending]:
-        """Translate the plans and write the attempts: nothing is sent that is not noted first."""
+    def _note(
+        self, tx: Tx, ready: Sequence[Plan], effects: Effects, again: Mapping[int, Sending] = {}
+    ) -> list[Sending]:
+        """Translate the plans and write the attempts: nothing is sent that is not noted first.
+
+        `again`: creates that were refused in part, by cluster, with what is left out of them now.
+        """
         sends: list[Sending] = []
         changed: list[Cluster] = []
         link = self.link
         for planned in ready:
-            sending = self._sending(tx, planned, effects)
+            before = again.get(planned.cluster.id)
+            sending = self._composer.compose(tx, planned, effects, before)
+            self.counts.refused += before is not None and sending is None
             if sending is not None:
                 sends.append(sending)
                 cluster = planned.cluster
@@ -207,53 +215,6 @@ class Delivery:
             tx.clusters.save(changed, tx.stamp)
         tx.clusters.keep(sending.plan.cluster for sending in sends)
         return sends
-
-    def _sending(self, tx: Tx, planned: Plan, effects: Effects) -> Sending | None:
-        link, cluster = self.link, planned.cluster
-        native, refused = link.native(planned.values())
-        if refused:
-            self._refuse(planned, refused, effects)
-            planned.leave_out(refused)
-            if planned.is_empty or (planned.op == "create" and link.rule.key_field in refused):
-                return None
-        attempt = attempt_of(planned, tx.next())
-        attempt.idem_key = f"{attempt.id}"
-        write = Write(planned.op, None, native, idem_key=attempt.idem_key, origin=f"datasyncd:{cluster.id}")
-        if planned.binding is not None:
-            write.key = planned.binding.ext_id
-            write.version = planned.binding.version if link.rule.condition == "enforced" else _seen(planned)
-        else:
-            self._key(planned, attempt, write)
-        return Sending(planned, attempt, write)
-
-    def _key(self, planned: Plan, attempt: Attempt, write: Write) -> None:
-        """A create: the key it is sent with, where the system does not make one, and what to search it by."""
-        link = self.link
-        attempt.body.keys = self._keys_sent(planned)
-        if link.rule.key_field is not None and attempt.body.names(link.rule.key_field):
-            write.key = str(write.fields[link.spec.key])
-        elif not link.rule.assigns_key:
-            write.key = self.fp.match("key", attempt.id, []).hex()
-        attempt.ext_id = write.key
-
-    def _keys_sent(self, planned: Plan) -> list[MatchKey]:
-        """Match keys of a record as it is sent: the cluster's own, where all their fields are sent as founded."""
-        if all(number in planned.founded for numbers in self.link.entity.identify for number in numbers):
-            return sorted(planned.cluster.keys)
-        return keys_of_values(planned.values(), self.link.entity, self.fp)
-
-    def _refuse(self, planned: Plan, refused: Mapping[FieldNumber, str], effects: Effects) -> None:
-        """Values that this system cannot hold: the other fields go on."""
-        reasons = "; ".join(
-            f"{self.link.translation.native_name(number)}: {reason}" for number, reason in sorted(refused.items())
-        )
-        numbers = frozenset(refused)
-        if planned.binding is None and self.link.rule.key_field not in refused:
-            # The record is made without these fields; its first reading shows what it holds instead.
-            return
-        answer.block(
-            planned.cluster, planned.binding, numbers, reasons, ReportKind.REFUSED, self.link.rule, self.fp, effects
-        )
 
     # Reading and searching first
 
@@ -291,7 +252,15 @@ class Delivery:
 
         batch.sends.extend(await self.store.transact(step))
 
-    def _plan_again(self, tx: Tx, ids: Sequence[int], *, fresh: bool = False, searched: bool = False) -> list[Sending]:
+    def _plan_again(
+        self,
+        tx: Tx,
+        ids: Iterable[int],
+        *,
+        fresh: bool = False,
+        searched: bool = False,
+        again: Mapping[int, Sending] = {},
+    ) -> list[Sending]:
         effects = tx.effects("push")
         ready, waiting, stale = [], [], []
         for cluster in tx.clusters.load(ids).values():
@@ -308,7 +277,7 @@ class Delivery:
                 ready.append(planned)
         tx.outbox.postpone(self.link.system, waiting, tx.at + WAIT)
         self._drop(tx, stale, effects)
-        sends = self._note(tx, ready, effects)
+        sends = self._note(tx, ready, effects, again)
         tx.records.write(effects, tx.run)
         return sends
 
@@ -388,14 +357,15 @@ class Delivery:
     # Sending and answers
 
     async def _send(self, sends: Sequence[Sending]) -> None:
+        """Send a batch, and what was refused a part of once more without that part, until nothing is left."""
         link = self.link
-        try:
-            outcomes = await link.adapter.push(link.object, [sending.write for sending in sends])
-        except AdapterError as error:
-            failure = error
-            await self.store.transact(lambda tx: self._not_sent(tx, sends, failure))
-            raise
-        await self.store.transact(lambda tx: self._settle(tx, sends, outcomes))
+        while sends:
+            try:
+                outcomes = await link.adapter.push(link.object, [sending.write for sending in sends])
+            except AdapterError as error:
+                await self.store.transact(partial(self._not_sent, sends=sends, error=error))
+                raise
+            sends = await self.store.transact(partial(self._settle, sends=sends, outcomes=outcomes))
 
     def _not_sent(self, tx: Tx, sends: Sequence[Sending], error: AdapterError) -> None:
         """The call failed before any effect was possible: the attempts go, and the rows wait."""
@@ -416,18 +386,23 @@ class Delivery:
         for number in ids:
             tx.outbox.postpone(link.system, [number], tx.at + delay + number % 97 * 1000, type(error).__name__)
 
-    def _settle(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> None:
-        """Take the answers of one batch, in one transaction."""
+    def _settle(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> list[Sending]:
+        """Take the answers of one batch, in one transaction. Returns what is to be sent again, and is noted."""
         link = self.link
         clusters = tx.clusters.load_kept([sending.plan.cluster.id for sending in sends])
         effects = tx.effects("push")
         counted: dict[WriteClass, int] = {}
         dirty: list[str] = []
         wait: list[int] = []
+        again: dict[int, Sending] = {}
         outcomes = self._none_twice(tx, sends, outcomes)
         for sending, outcome in zip(sends, outcomes, strict=True):
             cluster = clusters[sending.plan.cluster.id]
-            self._settle_one(tx, cluster, sending, outcome, effects, dirty, wait)
+            if (less := self._with_less(sending, outcome)) is not None:
+                again[cluster.id] = less
+                answer.not_applied(cluster, _stored(cluster, sending.attempt), tx.stamp)
+            else:
+                self._settle_one(tx, cluster, sending, outcome, effects, dirty, wait)
             if isinstance(outcome, Written):
                 for write_class in _classes(sending.plan):
                     counted[write_class] = counted.get(write_class, 0) + 1
@@ -441,6 +416,22 @@ class Delivery:
         tx.outbox.postpone(link.system, wait, tx.at + WAIT)
         if self._oversight is not None:
             self._oversight.answered(tx, link, sends, outcomes)
+        return self._plan_again(tx, again, searched=True, again=again) if again else []
+
+    def _with_less(self, sending: Sending, outcome: Outcome) -> Sending | None:
+        """A create that was refused because of some fields, which are left out now; None: it is not sent again."""
+        if sending.plan.op != "create" or not isinstance(outcome, Rejected) or sending.tries >= MOST_TRIES:
+            return None
+        mine = self._at_fault(sending.attempt, outcome.fields)
+        if not mine:
+            return None
+        why = f"{self.link.system}: {outcome.reason}"
+        return msgspec.structs.replace(sending, left_out={**sending.left_out, **dict.fromkeys(mine, why)})
+
+    def _at_fault(self, attempt: Attempt, names: Iterable[str]) -> frozenset[FieldNumber]:
+        """Those of some native fields that were sent."""
+        numbers = {self.link.translation.number_of(name) for name in names}
+        return frozenset(number for number in numbers if number is not None and attempt.body.names(number))
 
     def _none_twice(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> list[Outcome]:
         """A create that answers with a record which is bound already has made none: the system found that one."""
@@ -473,7 +464,9 @@ class Delivery:
         key = sending.write.key
         if isinstance(outcome, Written):
             image = self._image(sending, outcome.image)
-            answer.accepted(cluster, attempt, outcome.key, image, rule, link.entity, self.fp, effects, tx.stamp)
+            answer.accepted(
+                cluster, attempt, outcome.key, image, rule, link.entity, self.fp, effects, tx.stamp, sending.left_out
+            )  # fmt: skip
             self._count(sending.plan.op)
             adopted_later = sending.plan.op == "create" and not rule.creates_are_receipts
             if sending.plan.op != "delete" and (image is None or adopted_later):
@@ -493,18 +486,18 @@ class Delivery:
                 link.wants_full = True
         else:
             self.counts.refused += 1
-            self._refused(tx, cluster, attempt, outcome, effects, dirty)
+            self._refused(tx, cluster, sending, outcome, effects, dirty)
 
     def _refused(
         self,
         tx: Tx,
         cluster: Cluster,
-        attempt: Attempt,
+        sending: Sending,
         outcome: Clash | Rejected,
         effects: Effects,
         dirty: list[str],
     ) -> None:
-        link = self.link
+        link, attempt = self.link, _stored(cluster, sending.attempt)
         if isinstance(outcome, Clash):
             names: tuple[str, ...] = () if outcome.field is None else (outcome.field,)
             reason = f"{link.system}: another record has this value of {outcome.field or 'a unique field'}"
@@ -515,10 +508,10 @@ class Delivery:
             kind = ReportKind.CLASH
         else:
             names, reason, kind = outcome.fields, f"{link.system}: {outcome.reason}", ReportKind.REFUSED
-        numbers = {link.translation.number_of(name) for name in names}
-        mine = frozenset(number for number in numbers if number is not None and attempt.body.names(number))
+        if sending.left_out:
+            reason = f"{reasons(sending.left_out)}; {reason}"
         answer.refused(
-            cluster, attempt, mine, reason, kind, link.rule, self.fp, effects, tx.stamp
+            cluster, attempt, self._at_fault(attempt, names), reason, kind, link.rule, self.fp, effects, tx.stamp
         )  # fmt: skip
 
     def _image(self, sending: Sending, record: Record | None) -> answer.Image | None:
@@ -544,12 +537,6 @@ class Delivery:
 
 def _stored(cluster: Cluster, attempt: Attempt) -> Attempt:
     return next(known for known in cluster.attempts if known.id == attempt.id)
-
-
-def _seen(planned: Plan) -> Version:
-    """The version to compare with just before writing, where the system compares but cannot refuse."""
-    version: Version = planned.binding.version if planned.binding is not None else None
-    return version
 
 
 def _classes(planned: Plan) -> list[WriteClass]:

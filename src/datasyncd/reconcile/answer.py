@@ -36,8 +36,10 @@ def accepted(
     fp: Fingerprinter,
     effects: Effects,
     epoch: int,
+    left_out: Mapping[FieldNumber, str] = {},
 ) -> Binding | None:
-    """A write was applied. Returns the binding; None for a delete."""
+    """A write was applied. Returns the binding; None for a delete. `left_out`: fields that the system would not take
+    of a new record, and why."""
     binding = _binding(cluster, attempt)
     if attempt.op == "delete":
         assert binding is not None
@@ -47,6 +49,8 @@ def accepted(
         return None
     if binding is None:
         binding = _created(cluster, attempt, ext_id, link)
+        for number, reason in sorted(left_out.items()):
+            block(cluster, binding, frozenset({number}), reason, ReportKind.REFUSED, link, fp, effects)
         if image is None or not link.creates_are_receipts:
             _adopt_later(cluster, attempt, binding, effects, epoch)
             return binding
@@ -76,7 +80,7 @@ def accepted(
         for number in body.blocked.keys() & set(sent):
             effects.released.append((link.system, link.object, binding.ext_id, number))
         body.blocked = {n: ctx for n, ctx in body.blocked.items() if n not in sent}
-    _take_image(cluster, binding, attempt, image, link, fp)
+    _take_image(cluster, binding, attempt, image, link, entity, fp)
     cluster.end(attempt)
     cluster.rescan = True
     close_refusals(cluster, sent, attempt.op == "create", link, effects)
@@ -139,6 +143,7 @@ def _take_image(
     attempt: Attempt,
     image: Image | None,
     link: LinkRule,
+    entity: EntityRule,
     fp: Fingerprinter,
 ) -> None:
     """What an image says of the fields that were not written: the digest is kept only if it is nothing new."""
@@ -150,6 +155,12 @@ def _take_image(
     for number in link.fields.difference(attempt.body.fields, attempt.body.founded):
         if number not in image.values:
             binding.digest = b""
+        elif number in binding.body.blocked and attempt.op == "create" and not entity.fields[number].consent:
+            # What the system put in the place of a value that it would not take is nobody's edit.
+            value = image.values[number]
+            kept = value if number in entity.merged else None
+            binding.body.shadow[number] = Shadow(fp(value), {}, kept)
+            cluster.touched.add(number)
         elif (same := cluster.shows(binding, number, image.values[number], fp)) is not None:
             if not same:
                 binding.digest = b""

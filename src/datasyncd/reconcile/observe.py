@@ -131,7 +131,8 @@ class Observer:
             self._edit(number, rule, value, digest, shadow, seen)
 
     def _first_sight(self, number: FieldNumber, rule: FieldRule, value: Value, digest: bytes) -> None:
-        """Nothing was known of this field here. A blank does not compete; anything else is concurrent to all.
+        """Nothing was known of this field here. A blank does not compete; anything else is concurrent to all, but for
+        what stands where a new record's value was refused.
 
         In a record that one of our creates made, what differs from what was sent is an edit. If an answer
         proved the record ours, its author saw what one of the creates sent.
@@ -141,8 +142,9 @@ class Observer:
         if creates and sent is not None:
             seen = minimum([g.body.fields[number][1] for g in creates]) if number in sent else {}
             self._edit(number, rule, value, digest, None, seen)
-        elif value is None:
-            self._shade(number, digest, {})
+        elif value is None or (number in self.binding.body.blocked and not rule.consent):
+            # What the system put in the place of a value that it would not take is nobody's edit.
+            self._shade(number, digest, {}, value if rule.merged else None)
         elif rule.policy is Policy.COUNTER and (reg := self.cluster.regs.get(number)) is not None and reg.sibs:
             if sent is not None and Decimal(step(None, value)):
                 # Somebody may have counted in a record of ours before it was first read.

@@ -110,14 +110,14 @@ async def test_describe_tells_kinds_lengths_and_what_can_be_written(database: Da
     made = "the database makes its values"
     assert (schema.object, schema.key_assigned, schema.lacks) == ("public.things", True, ())
     assert schema.columns == (
-        Column("id", "integer", nullable=False, writable=False, why_not=made),
-        Column("name", "text", nullable=False, max_length=40),
-        Column("price", "text"),
-        Column("gross", "text", writable=False, why_not=made),
-        Column("net", "text", writable=False, why_not=made),
-        Column("tags", "list"),
-        Column("document", "json"),
-        Column("at", "text", nullable=False),
+        Column("id", "integer", nullable=False, writable=False, bounds=(-(2**63), 2**63 - 1), why_not=made),
+        Column("name", "text", nullable=False, max_length=40, takes_nul=False, required=True),
+        Column("price", "text", takes_empty=False, takes_nul=False),
+        Column("gross", "text", writable=False, takes_empty=False, takes_nul=False, why_not=made),
+        Column("net", "text", writable=False, takes_empty=False, takes_nul=False, why_not=made),
+        Column("tags", "list", takes_nul=False),
+        Column("document", "json", takes_nul=False),
+        Column("at", "text", nullable=False, takes_empty=False, takes_nul=False),
     )
 
 

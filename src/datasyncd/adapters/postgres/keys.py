@@ -23,7 +23,6 @@ _encode = msgspec.json.Encoder().encode
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}").fullmatch
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}").fullmatch
-_BITS = {"int2": 15, "int4": 31, "int8": 63}
 
 
 def key_of(values: Sequence[Native]) -> Key | None:
@@ -61,13 +60,13 @@ def parts_of(key: Key, columns: Sequence[TableColumn]) -> Parts | None:
 
 def is_told(column: TableColumn) -> bool:
     """Whether `parts_of` tells each text that no value of the column has."""
-    return column.type_name in _BITS or column.type_name in ("uuid", "text", "varchar", "bpchar")
+    return column.bounds is not None or column.type_name in ("uuid", "text", "varchar", "bpchar")
 
 
 def _can_be(part: str, column: TableColumn) -> bool:
     """Whether a value of the column can have this text; what is not told here, the server tells."""
-    if bits := _BITS.get(column.type_name):
-        return _WHOLE(part) is not None and -(2**bits) <= int(part) < 2**bits
+    if column.bounds is not None:
+        return _WHOLE(part) is not None and column.bounds[0] <= int(part) <= column.bounds[1]
     if column.type_name == "uuid":
         return _UUID(part) is not None
     return "\0" not in part and not any("\ud800" <= letter <= "\udfff" for letter in part)

@@ -56,6 +56,9 @@ async def refusal(
     if unfit:
         expected = [f"{name}: a value of the type {selection.table.columns[name].shown} expected" for name in unfit]
         return Rejected("; ".join(expected), unfit)
+    named = getattr(error, "column_name", None)
+    if ours and named in write.fields:  # a trigger may say which column it is about
+        return Rejected(f"{named}: the database refuses it (SQLSTATE {code}); its server's log says why", (named,))
     if constraint:
         return Rejected(f"the constraint {constraint} forbids it")
     return Rejected(f"the database refuses it (SQLSTATE {code}); a trigger may do so, and its server's log says why")

@@ -31,21 +31,28 @@ SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND CASE WHEN $1::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END"""
 
+# What a change of which makes the map be looked at anew: type, length, NOT NULL, default, number of labels.
+_SHAPED = """ARRAY[a.atttypid::int8, a.atttypmod, a.attnotnull::int, a.atthasdef::int,
+    (SELECT count(*) FROM pg_catalog.pg_type s JOIN pg_catalog.pg_enum l ON l.enumtypid IN (s.oid, s.typelem)
+     WHERE s.oid = a.atttypid)]"""
+
 # The type below a domain, however many domains deep; `typmod` is the innermost that is set.
-_COLUMNS = """
-WITH RECURSIVE resolved (attnum, typid, typmod, required) AS (
-    SELECT attnum, atttypid, atttypmod, attnotnull FROM pg_catalog.pg_attribute
+_COLUMNS = f"""
+WITH RECURSIVE resolved (attnum, typid, typmod, required, filled) AS (
+    SELECT attnum, atttypid, atttypmod, attnotnull, false FROM pg_catalog.pg_attribute
     WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
     UNION ALL
-    SELECT r.attnum, t.typbasetype, greatest(r.typmod, t.typtypmod), r.required OR t.typnotnull
+    SELECT r.attnum, t.typbasetype, greatest(r.typmod, t.typtypmod), r.required OR t.typnotnull,
+           r.filled OR t.typdefault IS NOT NULL
     FROM resolved r JOIN pg_catalog.pg_type t ON t.oid = r.typid WHERE t.typtype = 'd'
 )
-SELECT a.attname::text, a.atttypid::int8, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
-       n.nspname::text, t.typname::text,
+SELECT a.attname::text, {_SHAPED}, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
+       n.nspname::text, t.typname::text, t.typcategory = 'S',
        CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' THEN e.typname::text END, r.typmod,
-       NOT r.required, a.atthasdef AND a.attgenerated = '', a.attidentity::text, a.attgenerated <> '',
+       NOT r.required, (a.atthasdef AND a.attgenerated = '') OR r.filled, a.attidentity::text, a.attgenerated <> '',
        has_column_privilege($1, a.attnum, 'SELECT'), has_column_privilege($1, a.attnum, 'INSERT'),
-       has_column_privilege($1, a.attnum, 'UPDATE')
+       has_column_privilege($1, a.attnum, 'UPDATE'),
+       ARRAY(SELECT l.enumlabel::text FROM pg_catalog.pg_enum l WHERE l.enumtypid IN (t.oid, e.oid) ORDER BY 1)
 FROM resolved r JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attnum = r.attnum
 JOIN pg_catalog.pg_type t ON t.oid = r.typid AND t.typtype <> 'd'
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
@@ -58,23 +65,33 @@ WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL A
   AND k.n <= i.indnkeyatts AND a.attrelid = $1 AND a.attnum = k.attnum
 GROUP BY i.indexrelid"""
 
-_SHAPE = """
-SELECT attrelid, attname::text, atttypid::int8 FROM pg_catalog.pg_attribute
-WHERE attrelid = to_regclass($1) AND attname = ANY($2) AND NOT attisdropped"""
+# A trigger before the row is made, or one of a part of the table, may give values that nobody else does.
+_FILLS = """
+SELECT c.relkind = 'p' OR EXISTS (SELECT FROM pg_catalog.pg_trigger
+    WHERE tgrelid = c.oid AND tgtype & 7 = 7 AND NOT tgisinternal AND tgenabled <> 'D')
+FROM pg_catalog.pg_class c WHERE c.oid = $1"""
 
-_CHARACTERS = ("varchar", "bpchar")
+_SHAPE = f"""
+SELECT a.attrelid, a.attname::text, {_SHAPED} FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = to_regclass($1) AND a.attname = ANY($2) AND NOT a.attisdropped"""
+
+_CHARACTERS = ("varchar", "bpchar", "_varchar", "_bpchar")
+_BITS = {"int2": 16, "int4": 32, "int8": 64}
 
 
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """One column."""
 
     name: str
-    type_id: int
+    shape: tuple[int, ...]
+    """What the catalog says of its type; a change makes the map be looked at anew."""
     declared: str
     """Its type without a length, as SQL names it: a cast to a type with one would cut what is longer."""
     shown: str
     """Its type with its length."""
     type_name: str
+    is_text: bool
+    """Any text is a value of its type, as far as its length goes."""
     form: Form
     nullable: bool
     has_default: bool
@@ -82,9 +99,19 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     is_generated: bool
     """Computed by the server, or an identity that nobody else gives."""
     max_length: int | None
+    bounds: tuple[int, int] | None
+    digits: tuple[int, int] | None
+    """Of numeric: digits, and how many of them after the point."""
+    labels: tuple[str, ...]
+    """Of an enum, or of the elements of an array of one."""
     may_select: bool
     may_insert: bool
     may_update: bool
+
+    @property
+    def takes_nul(self) -> bool:
+        """Whether its values are no texts, or are kept as they were written."""
+        return self.form.kind not in ("text", "list", "json") or self.type_name == "json"
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +126,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     may_insert: bool
     may_update: bool
     may_delete: bool
+    fills: bool
+    """Triggers may give a new row values of columns that nobody else gives."""
     columns: dict[str, TableColumn]
     unique: tuple[frozenset[str], ...]
     """Sets of columns of which no two rows have the same values, but for NULL."""
@@ -151,7 +180,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             columns.append(
                 Column(
                     name=column.name, kind=column.form.kind, nullable=column.nullable, writable=not why_not,
-                    max_length=column.max_length, why_not=why_not,
+                    max_length=column.max_length, bounds=column.bounds, digits=column.digits, labels=column.labels,
+                    takes_empty=column.is_text or column.form.kind != "text", takes_nul=column.takes_nul,
+                    required=not (column.nullable or column.has_default or column.is_generated or self.fills),
+                    why_not=why_not,
                 )
             )  # fmt: skip
         rights = (("INSERT", self.may_insert, "makes no records"), ("DELETE", self.may_delete, "deletes none"))
@@ -181,25 +213,38 @@ async def table_of(connection: Connection, object: str) -> Table:
         )
     columns = [_column(*row) for row in await connection.fetch(_COLUMNS, oid)]
     unique = [frozenset(members) for (members,) in await connection.fetch(_UNIQUE, oid)]
+    fills = await connection.fetchval(_FILLS, oid)
     return Table(
         id=oid, schema=schema, name=name, is_table=kind in ("r", "p"), role=role, may_insert=may_insert,
-        may_update=may_update, may_delete=may_delete, columns={column.name: column for column in columns},
+        may_update=may_update, may_delete=may_delete, fills=fills, columns={column.name: column for column in columns},
         unique=tuple(unique),
     )  # fmt: skip
 
 
 def _column(
-    name: str, type_id: int, declared: str, shown: str, type_schema: str, type_name: str, element: str | None,
-    typmod: int, nullable: bool, has_default: bool, identity: str, generated: bool,
-    may_select: bool, may_insert: bool, may_update: bool,
+    name: str, shape: list[int], declared: str, shown: str, type_schema: str, type_name: str, is_text: bool,
+    element: str | None, typmod: int, nullable: bool, has_default: bool, identity: str, generated: bool,
+    may_select: bool, may_insert: bool, may_update: bool, labels: list[str],
 ) -> TableColumn:  # fmt: skip
-    bounded = type_schema == "pg_catalog" and type_name in _CHARACTERS and typmod > 4
+    plain = type_schema == "pg_catalog"
+    half = 1 << (_BITS[type_name] - 1) if plain and type_name in _BITS else 0
     return TableColumn(
-        name=name, type_id=type_id, declared=declared, shown=shown, type_name=type_name,
+        name=name, shape=tuple(shape), declared=declared, shown=shown, type_name=type_name, is_text=is_text,
         form=form_of(type_schema, type_name, element), nullable=nullable, has_default=has_default or identity != "",
-        is_generated=generated or identity == "a", max_length=typmod - 4 if bounded else None, may_select=may_select,
-        may_insert=may_insert, may_update=may_update,
+        is_generated=generated or identity == "a",
+        max_length=typmod - 4 if plain and type_name in _CHARACTERS and typmod > 4 else None,
+        bounds=(-half, half - 1) if half else None,
+        digits=_digits(typmod) if plain and type_name == "numeric" else None, labels=tuple(labels),
+        may_select=may_select, may_insert=may_insert, may_update=may_update,
     )  # fmt: skip
+
+
+def _digits(typmod: int) -> tuple[int, int] | None:
+    """Precision and scale of a numeric ("numeric.c", make_numeric_typmod); the scale has a sign in its 11 bits."""
+    if typmod < 4:
+        return None
+    scale = (typmod - 4) & 0x7FF
+    return (typmod - 4) >> 16 & 0xFFFF, (scale ^ 1024) - 1024
 
 
 def check(table: Table, spec: ObjectSpec, more: Iterable[str] = ()) -> None:
@@ -226,12 +271,12 @@ def check(table: Table, spec: ObjectSpec, more: Iterable[str] = ()) -> None:
 async def verify(connection: Connection, table: Table, names: Iterable[str]) -> None:
     """Raise `NotFound` if the columns are no longer what `table` says: the map has to be looked at anew."""
     names = list(names)
-    found = {name: (oid, kind) for oid, name, kind in await connection.fetch(_SHAPE, table.sql, names)}
+    found = {name: (oid, tuple(shape)) for oid, name, shape in await connection.fetch(_SHAPE, table.sql, names)}
     for name in names:
         if name not in found:
             raise NotFound(f"the table {table.shown} has no column {name!r} any more; run `datasyncd check`")
-        oid, kind = found[name]
+        oid, shape = found[name]
         if oid != table.id:
             raise NotFound(f"the table {table.shown} was replaced by another one; it is looked at anew")
-        if kind != table.columns[name].type_id:
+        if shape != table.columns[name].shape:
             raise NotFound(f"the column {name!r} of {table.shown} changed its type; it is looked at anew")

@@ -60,9 +60,12 @@ class Table(msgspec.Struct, frozen=True):
     def schema(self, key: str | None) -> Schema:
         """As the contract describes an object."""
         columns = tuple(
-            Column(name=c.name, kind=c.kind, nullable=c.nullable, writable=c.name in self.writable)
+            Column(
+                name=c.name, kind=c.kind, nullable=c.nullable, writable=c.name in self.writable,
+                required=not (c.nullable or c.has_default or c.generated or c.name == self.row_id),
+            )
             for c in self.columns.values()
-        )
+        )  # fmt: skip
         return Schema(self.name, columns, key_assigned=key is not None and self.makes(key))
 
 

@@ -270,6 +270,21 @@ class AdapterConformance:
             held = await stage.holds()
             assert [held[key]["name"] for key in "abc"] == ["A", "b", "C"]
 
+    async def test_09_a_new_record_that_is_refused_for_one_field_is_made_without_it(self, stage: Stage) -> None:
+        fields = person(stage, "n1")
+        async with opened(stage) as adapter:
+            schema = await adapter.describe("people")
+            (refused,) = await adapter.push("people", [creation(schema, "n1", {**fields, **stage.bad()})])
+
+            assert isinstance(refused, Rejected)
+            assert refused.fields == (next(iter(stage.bad())),)
+            assert await stage.holds() == {}
+
+            rest = {name: value for name, value in fields.items() if name not in refused.fields}
+            written = await done(adapter, creation(schema, "n1", rest))
+            held = (await stage.holds())[written.key]
+            assert {name: held[name] for name in rest} == rest
+
     async def test_09_every_write_has_its_outcome_in_order(self, stage: Stage) -> None:
         await stage.insert({key: person(stage, key) for key in "ab"})
         async with opened(stage) as adapter:

@@ -80,6 +80,12 @@ class Translation:
         for number, native, read in self._ways_in:
             self._ways_by_name.setdefault(native, []).append((number, read))
         self._ways_out = {f.number: (f.native, self._forms[f.number, ""].write) for f in plain}
+        self.required = {
+            field.native: field.number
+            for field in self._fields
+            if field.push and (column := self._columns.get(field.native)) is not None and column.required
+        }
+        """Native fields without which no record is made, with their numbers."""
         self._groups: dict[FieldNumber, list[MappedField]] = {}
         for field in sorted(self._fields, key=lambda field: field.member):
             if field.member:

@@ -25,6 +25,7 @@ from .document import document_form, document_reader
 from .email import email_reader
 from .field_type import FieldTypeOptions, Form, Invalid, Kind, Reader, Unusable, Writer
 from .language import language_form, language_reader
+from .limits import unlabelled_of, within
 from .money import money_form, money_reader
 from .numbers import decimal_form, decimal_reader, integer_form, integer_reader
 from .phone import phone_reader
@@ -100,27 +101,18 @@ def form(options: FieldTypeOptions, column: Column, *, text_only: bool) -> Form:
     found = field_type(options).form(options, kind)
     if found is None:
         raise Unusable(f"a column of kind {kind} cannot hold the type {options.name}")
-    write = found.write if column.max_length is None else _within(column.max_length, found.write)
+    write = within(column, found.write)
     try:
         write = _with_blank(_blank(options, found, column, text_only), write)
     except Invalid as refusal:
         write = _without_blank(refusal.reason, write)
-    return Form(write, found.identity, found.limit)
+    unlabelled = unlabelled_of(options, column, write)
+    return Form(write, found.identity, "; ".join(filter(None, (found.limit, unlabelled))) or None)
 
 
 def readable(options: FieldTypeOptions, kind: Kind) -> bool:
     """Whether a column that cannot hold the type can be read as one all the same."""
     return kind in field_type(options).only_read
-
-
-def _within(limit: int, write: Writer) -> Writer:
-    def bounded(value: Value) -> Native:
-        native = write(value)
-        if native.__class__ is str and len(native) > limit:
-            raise Invalid(f"at most {limit} characters expected by the column")
-        return native
-
-    return bounded
 
 
 def _with_blank(blank: Native, write: Writer) -> Writer:
@@ -162,7 +154,7 @@ def _blank(options: FieldTypeOptions, found: Form, column: Column, text_only: bo
     match column.kind:
         case "json" if options.name == "json":
             pass  # a text is a value of its own there
-        case "text" | "json" | "any":
+        case "text" | "json" | "any" if column.takes_empty:
             return ""
         case "bytes":
             return b""

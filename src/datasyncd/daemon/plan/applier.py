@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from datasyncd.reconcile.delivery import Plan
 from datasyncd.reconcile.rules import FieldNumber, Value
 from datasyncd.state.transaction import Tx
 
+from ..composing import creation
 from ..link import Link
 from ..oversight import Sending
 from ..review.terms import Terms
@@ -64,8 +65,15 @@ class Applier:
         if planned.op != "create" and (not fresh or (planned.is_empty and planned.op == "update")):
             return False  # it is judged when its record was looked at
         # What the system cannot hold is not sent, and is reported as in every run.
-        _native, refused = link.native(planned.values())
-        values = {number: value for number, value in planned.values().items() if number not in refused}
+        values = planned.values()
+        if planned.op == "create":
+            made = creation(link, values, {})
+            if made.barred:
+                return False
+            refused: Container[FieldNumber] = made.left_out
+        else:
+            _native, refused = link.native(values)
+        values = {number: value for number, value in values.items() if number not in refused}
         there = self._there.get(planned.binding.ext_id) if planned.binding is not None else None
         item = item_of(link, planned, values, there, self._digests)
         passed = [unit for unit in self._digests.units(item) if self._passes(unit, item, planned)]
