@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import anyio
 
 from datasyncd.adapters.contract import Hint
-from datasyncd.adapters.errors import Transient
+from datasyncd.adapters.errors import AdapterError, Transient
 
 from .changes import Changes
 from .session import Sessions
@@ -22,7 +22,12 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
 
     Raises `Transient` when the connection is lost: what is changed until somebody listens again is in the notes.
     """
-    connection = await sessions.connect()
+    try:
+        connection = await sessions.connect()
+    except AdapterError:
+        if sessions.closed:
+            return
+        raise
     news = anyio.Event()
 
     def hear(_connection: object, _process: int, _channel: str, payload: object) -> None:
