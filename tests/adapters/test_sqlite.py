@@ -197,7 +197,7 @@ async def test_describe_tells_kinds_and_what_can_be_written(tmp_path: Path) -> N
         table = await desk.describe("t")
 
         assert table.columns == (
-            Column("k", "text", nullable=False),
+            Column("k", "text", nullable=False, required=True),
             Column("n", "integer"),
             Column("r", "float"),
             Column("b", "boolean"),
@@ -327,6 +327,58 @@ async def test_the_refused_say_why_and_the_others_are_written(app: Path) -> None
         assert (await one(desk, "contacts", "1")).fields["name"] == "Anna"
 
 
+RULES = """CREATE TABLE "rules" ( -- CONSTRAINT positive CHECK (name > '')
+    id INTEGER PRIMARY KEY, name TEXT CHECK (length(name) <= 5), "odd ""one" TEXT CONSTRAINT [few words] CHECK
+    ("odd ""one" <> 'name'), age INT CONSTRAINT positive CHECK /* of age */ ((age) > 0 AND age <> ')'),
+    low INT, High INT, shop TEXT REFERENCES shops, part INT, CONSTRAINT in_order CHECK (low <= high),
+    FOREIGN KEY (shop, part) REFERENCES parts (shop, n))"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "at_fault"),
+    [
+        ({"name": "too long"}, "CHECK constraint failed: length(name) <= 5", ("name",)),
+        ({'odd "one': "name"}, "CHECK constraint failed: few words", ('odd "one',)),
+        ({"age": -1}, "CHECK constraint failed: positive", ("age",)),
+        ({"low": 9, "High": 1}, "CHECK constraint failed: in_order", ("low", "High")),
+        ({"shop": "nowhere"}, "shop: there is no row that it refers to", ("shop",)),
+        ({"shop": "here", "part": 7}, "shop, part: there is no row that it refers to", ("shop", "part")),
+    ],
+)
+async def test_a_rule_names_the_columns_that_it_is_about(
+    tmp_path: Path, fields: dict[str, Any], reason: str, at_fault: tuple[str, ...]
+) -> None:
+    shops = "CREATE TABLE shops (name TEXT PRIMARY KEY)"
+    parts = "CREATE TABLE parts (shop TEXT, n INT, UNIQUE (shop, n))"
+    made(
+        tmp_path / "app.db",
+        shops,
+        parts,
+        RULES,
+        "INSERT INTO shops VALUES ('here')",
+        "INSERT INTO rules DEFAULT VALUES",
+    )
+    names = ("name", 'odd "one', "age", "low", "High", "shop", "part")
+    good = {"name": "ok", "age": 1} | dict.fromkeys(names[3:])
+    async with opened("sqlite", tmp_path, ObjectSpec("rules", "id", names), path="app.db") as desk:
+        writes = [Write("create", None, {**good, **fields}), Write("update", "1", {"name": "new", **fields})]
+
+        assert await desk.push("rules", writes) == [Rejected(reason, at_fault)] * 2
+
+
+async def test_a_strict_table_names_the_column_of_a_wrong_type(tmp_path: Path) -> None:
+    made(tmp_path / "app.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT, r REAL, t TEXT) STRICT")
+    async with opened("sqlite", tmp_path, ObjectSpec("t", "id", ("n", "r", "t")), path="app.db") as desk:
+        outcomes = await desk.push(
+            "t", [Write("create", None, {"n": "many", "t": "x"}), Write("create", None, {"r": "x", "n": 1})]
+        )
+
+        assert outcomes == [
+            Rejected("cannot store TEXT value in INT column t.n", ("n",)),
+            Rejected("cannot store TEXT value in REAL column t.r", ("r",)),
+        ]
+
+
 async def test_constraints_that_replace_or_ignore_do_neither(tmp_path: Path) -> None:
     made(
         tmp_path / "app.db",
@@ -387,7 +439,7 @@ async def test_a_foreign_key_checked_at_the_commit_stops_only_its_own_write(tmp_
         writes = [Write("create", key, {"shop": shop}) for key, shop in (("a", 1), ("b", 2), ("c", 1))]
         outcomes = await desk.push("t", writes)
 
-        assert outcomes[1] == Rejected("FOREIGN KEY constraint failed")
+        assert outcomes[1] == Rejected("shop: there is no row that it refers to", ("shop",))
         assert list(await records(desk, "t")) == ["a", "c"]
 
 

@@ -5,11 +5,11 @@ Reasons name columns and rules, never values.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 
 from datasyncd.adapters.contract import Clash, Native, Outcome, Rejected, Write
 
+from .constraint import checked, orphaned
 from .keys import key_text
 from .selection import column
 from .table import Table, quoted
@@ -47,13 +47,24 @@ def refusal(error: Exception, connection: sqlite3.Connection, table: Table, key:
         names = _columns(text, table)
         return Rejected(f"{', '.join(names)} may not be NULL", tuple(names))
     if code == sqlite3.SQLITE_CONSTRAINT_CHECK:
-        return Rejected(text, tuple(name for name in write.fields if re.search(rf"\b{re.escape(name)}\b", text)))
+        about = checked(connection, table, text.partition(": ")[2])
+        return Rejected(text, tuple(name for name in write.fields if name in about))
     if code == _CONSTRAINT_DATATYPE:
         return Rejected(text, tuple(name for name in write.fields if text.endswith(f".{name}")))
+    if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY and write.op != "delete":
+        return missing_row(connection, table, write)
     if code == 0 or primary_code(error) == sqlite3.SQLITE_TOOBIG:  # type: ignore[arg-type]
         unfit = unfit_fields(write)
         return Rejected(f"SQLite has no form for the value of {', '.join(unfit) or 'a field'}", unfit)
     return Rejected(text)
+
+
+def missing_row(connection: sqlite3.Connection, table: Table, write: Write) -> Rejected:
+    """A foreign key was broken: a row that is referred to is missing, or one that others refer to would be."""
+    names = orphaned(connection, table, write.fields)
+    if names:
+        return Rejected(f"{', '.join(names)}: there is no row that it refers to", names)
+    return Rejected("FOREIGN KEY constraint failed")
 
 
 _CONSTRAINT_DATATYPE = 3091

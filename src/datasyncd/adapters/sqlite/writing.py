@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from datasyncd.adapters.contract import ObjectSpec, Outcome, Rejected, Unknown, Write
+from datasyncd.adapters.contract import ObjectSpec, Outcome, Unknown, Write
 
 from .batch import Batch, Undone
 from .connection import Outdated
+from .refusal import missing_row
 from .selection import Selection
+from .table import table_of
 from .trouble import is_lock
 
 
@@ -34,9 +36,9 @@ def push(
             singly = True
             if undone.index is not None:
                 refused[undone.index] = undone.outcome
-        except sqlite3.IntegrityError as error:  # of the commit: a foreign key that is checked only there
+        except sqlite3.IntegrityError:  # of the commit: a foreign key that is checked only there
             if len(writes) == 1:
-                return [Rejected(str(error))]
+                return [missing_row(connection, table_of(connection, spec.object), writes[0])]
             return _each_alone(connection, spec, selection, writes, still_there)
 
 
