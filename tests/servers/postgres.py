@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from typing import Any
 import asyncpg
 
 import datasyncd.adapters.postgres
+from tests.servers.watchdog import LAST_WORDS
 
 OWNER = "postgres"
 """The role that owns everything; anybody is let in without a password."""
@@ -29,6 +31,7 @@ START_S = 60
 VERSIONS = {16: "pginstall", 18: "pginstall18"}
 """The folders of the versions that the package has."""
 NEWEST = 18
+WATCHDOG = Path(__file__).with_name("watchdog.py")
 NOTES = Path(datasyncd.adapters.postgres.__path__[0]) / "changes.sql"
 """What makes the table in which changes are noted."""
 
@@ -181,8 +184,8 @@ class Connected:
 
 @contextmanager
 def running(*, version: int = NEWEST, standby_of: Server | None = None, **settings: str) -> Iterator[Server]:
-    """A server that runs, and is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="datasyncd-pg-") as name:
+    """A server that runs, and is gone afterwards, also if the tests are killed."""
+    with tempfile.TemporaryDirectory(prefix="datasyncd-pg-") as name, _watched(Path(name)):
         folder = Path(name)
         folder.chmod(0o755)
         server = Server(folder, version, **settings)
@@ -195,6 +198,18 @@ def running(*, version: int = NEWEST, standby_of: Server | None = None, **settin
             yield server
         finally:
             server.stop(signal.SIGQUIT)
+
+
+@contextmanager
+def _watched(folder: Path) -> Iterator[None]:
+    """A watchdog ends the server of this folder when this process is gone."""
+    watchdog = subprocess.Popen(
+        [sys.executable, "-I", str(WATCHDOG), str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        watchdog.communicate(LAST_WORDS)
 
 
 def _programs(folder: Path, user: str | None, version: int) -> Path:
