@@ -108,7 +108,7 @@ class Clusters:
         for row in db.execute(
             "SELECT b.cluster_id, b.id, b.system, b.object, b.ext_id, b.body, b.state, b.incarnation, b.digest,"
             " b.mapping, b.version, b.last_read_at, b.epoch, coalesce(s.first_missing_at, 0)"
-            f" FROM binding b LEFT JOIN suspect s ON s.binding_id = b.id WHERE b.cluster_id {_IN} ORDER BY b.id",
+            f" FROM binding b LEFT JOIN suspect s ON s.binding_id = b.id WHERE b.cluster_id {_IN} ORDER BY b.cluster_id, b.id",
             (wanted,),
         ):
             out[row[0]].bindings.append(
@@ -163,7 +163,7 @@ class Clusters:
     def ghosts_over(self, system: str, before: int) -> list[tuple[str | None, str | None]]:
         """Writes of unknown outcome that were given up before then: object and key of the record, if it is bound."""
         rows = self._db.execute(
-            "SELECT b.object, b.ext_id FROM attempt a LEFT JOIN binding b ON b.id = a.binding_id AND b.life = 0"
+            "SELECT b.object, b.ext_id FROM attempt a LEFT JOIN binding b ON b.cluster_id = a.cluster_id AND b.id = a.binding_id AND b.life = 0"
             " WHERE a.system = ? AND a.status = 'unknown' AND a.gave_up_at < ? ORDER BY a.id",
             (system, before),
         )
@@ -261,7 +261,7 @@ class _Rows:
         cluster.was_keys = cluster.keys
 
     def _binding(self, b: Binding) -> None:
-        now = (b.cluster_id, b.ext_id, b.state == BindingState.LIVE)
+        stored_in, now = b.was[0], (b.cluster_id, b.ext_id, b.state == BindingState.LIVE)
         if now != b.was:
             self._move(b, now)
         hot = (b.state, b.incarnation, b.digest, b.mapping, b.version, b.last_read_at, b.epoch)
@@ -271,7 +271,7 @@ class _Rows:
                 (b.id, b.cluster_id, b.system, b.object, b.ext_id, life, *hot, pack(b.body))
             )
         else:
-            self.statements[_SET_BINDING].append((*hot, pack(b.body), b.id))
+            self.statements[_SET_BINDING].append((*hot, pack(b.body), stored_in, b.id))
         b.new = b.changed = False
 
     def _move(self, b: Binding, now: tuple[int, str, bool]) -> None:
@@ -281,7 +281,7 @@ class _Rows:
             where = (b.system, b.object)
             self.bound[where] = self.bound.get(where, 0) + (1 if live else -1)
         if not b.new:
-            self.statements[_MOVE_BINDING].append((cluster_id, ext_id, 0 if live else b.id, b.id))
+            self.statements[_MOVE_BINDING].append((cluster_id, ext_id, 0 if live else b.id, b.was[0], b.id))
         b.was = now
 
     def _suspect(self, b: Binding) -> None:
@@ -336,9 +336,9 @@ _NEW_BINDING = (
 )
 _SET_BINDING = (
     "UPDATE binding SET state = ?, incarnation = ?, digest = ?, mapping = ?, version = ?,"
-    " last_read_at = ?, epoch = ?, body = ? WHERE id = ?"
+    " last_read_at = ?, epoch = ?, body = ? WHERE cluster_id = ? AND id = ?"
 )
-_MOVE_BINDING = "UPDATE binding SET cluster_id = ?, ext_id = ?, life = ? WHERE id = ?"
+_MOVE_BINDING = "UPDATE binding SET cluster_id = ?, ext_id = ?, life = ? WHERE cluster_id = ? AND id = ?"
 _SET_DUE = (
     "INSERT OR REPLACE INTO outbox (cluster_id, system, entity, lane, classes, due_at, tries, last_error)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

@@ -37,7 +37,7 @@ CREATE TABLE match_key (        -- keyed digest of entity, kind and canonical ke
 ) WITHOUT ROWID;
 
 CREATE TABLE binding (
-    id           INTEGER PRIMARY KEY,
+    id           INTEGER NOT NULL,
     cluster_id   INTEGER NOT NULL,
     system       TEXT NOT NULL,
     object       TEXT NOT NULL,
@@ -50,10 +50,10 @@ CREATE TABLE binding (
     version      BLOB,
     last_read_at INTEGER NOT NULL,
     epoch        INTEGER NOT NULL,
-    body         BLOB NOT NULL
-);
+    body         BLOB NOT NULL,
+    PRIMARY KEY (cluster_id, id)
+) WITHOUT ROWID;
 CREATE UNIQUE INDEX binding_record ON binding (system, object, ext_id, life);
-CREATE INDEX binding_cluster ON binding (cluster_id);
 
 CREATE TABLE bound (            -- how many records live, kept with the bindings: guards and pulls ask for it
     system TEXT NOT NULL,
