@@ -633,3 +633,48 @@ async def test_a_commit_that_no_event_tells_of_is_noticed(tmp_path: Path) -> Non
             with sql(file) as other:
                 other.execute("INSERT INTO contacts (email) VALUES ('a@example.org')")
             await anext(hints)
+
+
+async def test_what_our_write_made_others_do_is_not_unchanged(app: Path) -> None:
+    with sql(app) as connection:
+        connection.execute(
+            "CREATE TRIGGER household AFTER UPDATE OF note ON contacts BEGIN"
+            " UPDATE contacts SET note = new.note WHERE id <> new.id; END"
+        )
+    async with opened("sqlite", app.parent, ObjectSpec("contacts", "id", ("name", "note")), path="app.db") as desk:
+        since = (await pages(desk, "contacts"))[-1].cursor
+        assert isinstance((await desk.push("contacts", [Write("update", "1", {"name": "A"})]))[0], Written)
+        assert [page.unchanged for page in await pages(desk, "contacts", since)] == [True]
+
+        assert isinstance((await desk.push("contacts", [Write("update", "1", {"note": "moved"})]))[0], Written)
+        assert (await records(desk, "contacts", since))["2"]["note"] == "moved"
+
+
+async def test_rows_that_a_foreign_key_takes_along_are_not_unchanged(tmp_path: Path) -> None:
+    made(
+        tmp_path / "app.db",
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, head INT REFERENCES people (id) ON DELETE SET NULL)",
+        "INSERT INTO people VALUES (1, NULL), (2, 1)",
+    )
+    async with opened("sqlite", tmp_path, ObjectSpec("people", "id", ("head",)), path="app.db") as desk:
+        since = (await pages(desk, "people"))[-1].cursor
+        assert isinstance((await desk.push("people", [Write("delete", "1", {})]))[0], Written)
+        assert (await records(desk, "people", since)) == {"2": {"id": 2, "head": None}}
+
+
+async def test_a_view_shows_what_we_wrote_to_its_table(app: Path) -> None:
+    with sql(app) as connection:
+        connection.execute("CREATE VIEW short AS SELECT id, upper(name) AS name FROM contacts")
+    specs = (CONTACTS, ObjectSpec("short", "id", ("name",)))
+    async with opened("sqlite", app.parent, *specs, path="app.db") as desk:
+        since = (await pages(desk, "short"))[-1].cursor
+        assert isinstance((await desk.push("contacts", [Write("update", "1", {"name": "Zoe"})]))[0], Written)
+        assert (await records(desk, "short", since))["1"]["name"] == "ZOE"
+
+
+async def test_a_file_that_was_replaced_is_not_unchanged(app: Path) -> None:
+    async with opened("sqlite", app.parent, CONTACTS, path="app.db") as desk:
+        since = (await pages(desk, "contacts"))[-1].cursor
+        other = made(app.parent / "other.db", TABLE, "INSERT INTO contacts (id, name) VALUES (9, 'Nine')")
+        os.replace(other, app)
+        assert set(await records(desk, "contacts", since)) == {"9"}

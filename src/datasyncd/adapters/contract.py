@@ -120,6 +120,8 @@ class Page(msgspec.Struct):
     malformed: Sequence[Malformed] = ()
     gone: Sequence[Key] = ()
     """Records that the system told to be deleted, and that were not there when this page was asked for."""
+    unchanged: bool = False
+    """The only page of a pull: since its cursor, nothing changed but by writes that this adapter answered."""
 
 
 class Hint(msgspec.Struct, frozen=True):
@@ -245,6 +247,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """How a deleted record shows: it is told, it is absent from a complete pull, or not at all."""
     incremental: bool = False
     """A pull since a cursor returns only what changed since; otherwise each pull is complete."""
+    tells_unchanged: bool = False
+    """Where pulls are not incremental: one since the cursor of a complete pull, by the same adapter, is a single
+    `unchanged` page if nobody else changed anything since, and complete otherwise."""
     watches: bool = False
     """It tells of changes as they happen."""
     batch: int = 500

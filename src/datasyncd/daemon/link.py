@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from datasyncd.adapters.contract import Adapter, Moment, Native, ObjectSpec, Record
+from datasyncd.adapters.contract import Adapter, Cursor, Moment, Native, ObjectSpec, Record
 from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.translate.mapping import Translation
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -35,6 +35,8 @@ class Link:
         """Begin of the last complete pull in this process."""
         self.last_began = Moment(-1, 0)
         """Begin of the last pull in this process: an answer since then has not come back yet."""
+        self.standing: Cursor | None = None
+        """Where pulls are not incremental: the cursor of the last complete one in this process."""
         self.wants_full = True
         """The next pull is a complete one."""
         self.holds_lost = False

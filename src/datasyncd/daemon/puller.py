@@ -72,16 +72,24 @@ async def pull(
     """
     fp = store.fingerprints
     cursor = await store.transact(lambda tx: tx.readings.cursor(link.system, link.object))
-    full = link.wants_full or link.holds_lost or not link.capabilities.incremental
-    since: Cursor | None = None if full else cursor.position
+    full = link.wants_full or link.holds_lost
+    incremental = link.capabilities.incremental
+    since: Cursor | None = None if full else cursor.position if incremental else link.standing
     pulled = Pulled(Counts(), began=begin())
     position = cursor.position
     defers = link.rule.key_field is not None and await store.transact(
         lambda tx: tx.clusters.bound(link.system, link.object) > 0
     )
-    if since is None:
+    if since is None or not incremental:
         pulled.unseen = await store.transact(lambda tx: _kept_out(tx, link))
+    if since is not None and not incremental and await store.transact(lambda tx: _asks_for_all(tx, link, pulled)):
+        since = None
+    standing: Cursor | None = None
+    link.standing = None
     async for page in link.adapter.pull(link.object, since):
+        if page.unchanged:
+            link.standing, link.complete_began, link.last_began = since, pulled.began, pulled.began
+            return pulled
         if pulled.unseen:
             pulled.unseen -= {record.key for record in page.records}
         taken = await store.transact(partial(_take, link=link, fp=fp, page=page, pulled=pulled, defers=defers))
@@ -89,13 +97,16 @@ async def pull(
         pulled.complete = page.complete
         if linger is not None:
             pulled.listed = _listed(pulled.listed, page)
-        position = page.cursor if page.cursor is not None else position
+        if incremental:
+            position = page.cursor if page.cursor is not None else position
+        else:
+            standing = page.cursor
         if progress is not None:
             progress(taken.read)
         if stopping():
             pulled.complete = False
             return pulled
-    pulled.ended = since is None or pulled.complete
+    pulled.ended = since is None or not incremental or pulled.complete
     await _conclude(link, store, begin, pulled, linger)
     first = not cursor.last_success_at or (pulled.complete and not cursor.last_complete_pull_at)
     if position != cursor.position or first or pulled.counts.changed:
@@ -108,7 +119,14 @@ async def pull(
     if pulled.complete:
         link.complete_began = pulled.began
         link.wants_full = False
+        link.standing = standing
     return pulled
+
+
+def _asks_for_all(tx: Tx, link: Link, pulled: Pulled) -> bool:
+    """Whether all records are to be listed though none changed: what is kept out may belong somewhere now, and only
+    a list of all ends a create of unknown outcome."""
+    return bool(pulled.unseen) or bool(tx.clusters.creating(link.system, link.rule.entity))
 
 
 def _listed(before: bytes, page: Page) -> bytes:

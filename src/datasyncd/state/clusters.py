@@ -108,7 +108,8 @@ class Clusters:
         for row in db.execute(
             "SELECT b.cluster_id, b.id, b.system, b.object, b.ext_id, b.body, b.state, b.incarnation, b.digest,"
             " b.mapping, b.version, b.last_read_at, b.epoch, coalesce(s.first_missing_at, 0)"
-            f" FROM binding b LEFT JOIN suspect s ON s.binding_id = b.id WHERE b.cluster_id {_IN} ORDER BY b.cluster_id, b.id",
+            f" FROM binding b LEFT JOIN suspect s ON s.binding_id = b.id WHERE b.cluster_id {_IN}"
+            " ORDER BY b.cluster_id, b.id",
             (wanted,),
         ):
             out[row[0]].bindings.append(
@@ -163,7 +164,8 @@ class Clusters:
     def ghosts_over(self, system: str, before: int) -> list[tuple[str | None, str | None]]:
         """Writes of unknown outcome that were given up before then: object and key of the record, if it is bound."""
         rows = self._db.execute(
-            "SELECT b.object, b.ext_id FROM attempt a LEFT JOIN binding b ON b.cluster_id = a.cluster_id AND b.id = a.binding_id AND b.life = 0"
+            "SELECT b.object, b.ext_id FROM attempt a LEFT JOIN binding b"
+            " ON b.cluster_id = a.cluster_id AND b.id = a.binding_id AND b.life = 0"
             " WHERE a.system = ? AND a.status = 'unknown' AND a.gave_up_at < ? ORDER BY a.id",
             (system, before),
         )

@@ -13,6 +13,10 @@ from pathlib import Path
 
 from .codec import DamagedState
 
+CHECKPOINT_PAGES = 8_000
+"""Pages of 4 kB in the write-ahead log before they are moved into the file: a page that many batches change is moved
+once, and the log stays at about 32 MB."""
+
 
 class StateLocked(Exception):
     """Another process works on this state."""
@@ -61,6 +65,7 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -32768")
         db.execute("PRAGMA temp_store = MEMORY")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         migrate(db, path)
     except sqlite3.DatabaseError as error:
         db.close()

@@ -35,7 +35,7 @@ from . import reading
 from .database import Database
 from .selection import Selection
 from .table import check, table_of
-from .writing import push
+from .writing import Applied, apply
 
 
 class SqliteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +55,8 @@ class SqliteAdapter:
         self._database = Database(context.system, context.base / options.path, options.busy_s)
         self._selections = {name: Selection(spec) for name, spec in context.objects.items()}
         self._watches = Watches()
+        self._disturbed = dict.fromkeys(context.objects, 0)
+        """How often a push of ours may have changed more of an object than it was told."""
 
     def capabilities(self, object: str) -> Capabilities:
         """Everything that a transaction can promise. Whether keys are made here is in the schema."""
@@ -67,6 +69,7 @@ class SqliteAdapter:
             pull_is_reading=True,
             deletions=Deletions.ABSENCE,
             incremental=self._spec(object).cursor is not None,
+            tells_unchanged=self._spec(object).cursor is None,
             watches=True,
             batch=1_000,
         )
@@ -82,6 +85,11 @@ class SqliteAdapter:
     async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
         """All rows by their keys, or those whose cursor column is `since` or later; each page is read anew."""
         spec = self._spec(object)
+        if since is not None and spec.cursor is None:
+            began = self._context.begin()
+            if since == await self._standing(object):
+                yield Page([], began, since, unchanged=True)
+                return
         mark = mark_of(since, spec.cursor)
         if spec.cursor is None or mark is None:
             pages = self._everything(spec)
@@ -108,7 +116,14 @@ class SqliteAdapter:
         if not writes:
             return []
         spec, selection = self._spec(object), self._selections[object]
-        return await self._database.run(push, spec, selection, writes, self._database.is_still_there)
+        applied: Applied | None = None
+        try:
+            applied = await self._database.run(apply, spec, selection, writes, self._database.is_still_there)
+        finally:
+            # Views of this table, and other objects in it, show something else now.
+            touched = [o for o in self._disturbed if o != object or applied is None or not applied.alone]
+            self._disturbed.update((name, self._disturbed[name] + 1) for name in touched)
+        return applied.outcomes
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
         """A hint after each burst of commits to the file, by whomever, and one to begin with.
@@ -124,6 +139,13 @@ class SqliteAdapter:
             if changed or now != known:
                 known = now
                 yield Hint()
+
+    async def _standing(self, object: str) -> Cursor | None:
+        """Another text once anything in an object may have changed that we were not told; None: it cannot be said."""
+        await self._database.run(reading.data_version)  # opens the file, if need be
+        openings = self._database.openings
+        version = await self._database.run(reading.data_version)
+        return f"{openings}:{version}:{self._disturbed[object]}" if openings == self._database.openings else None
 
     async def _version(self) -> tuple[int, int] | None:
         """Another one after each commit of somebody else that can be read; None: it cannot be told now."""
@@ -141,6 +163,7 @@ class SqliteAdapter:
     async def _everything(self, spec: ObjectSpec) -> AsyncIterator[Page]:
         selection = self._selections[spec.object]
         asked = self._context.begin()
+        standing = await self._standing(spec.object) if spec.cursor is None else None
         start = await self._database.run(reading.start, spec, selection)
         mark = highest(start.newest, asked.at)
         malformed = list(start.malformed)
@@ -157,8 +180,10 @@ class SqliteAdapter:
             whole = whole and all(row.key is not None for row in malformed)
             page = Page(batch.records, began, malformed=malformed)
             if batch.last is None:
-                page.cursor = position(spec.cursor, mark)
                 page.complete = whole and file == self._database.openings
+                page.cursor = position(spec.cursor, mark)
+                if spec.cursor is None and page.complete and known is None:
+                    page.cursor = standing
                 yield page
                 return
             yield page

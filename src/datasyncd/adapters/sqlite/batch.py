@@ -63,6 +63,8 @@ class Batch:
         self._writes = writes
         self._refused = refused
         """Outcomes that are known from an earlier try, by the index of the write."""
+        self.rows = 0
+        """Rows that the statements of the batch changed themselves, triggers and foreign keys left out."""
 
     def apply(self, singly: bool) -> list[Outcome]:
         """Make the writes that can be made, in the transaction that is open. Raises `Undone` if it no longer is."""
@@ -178,9 +180,9 @@ class Batch:
                 results.append(Landed(change.native))
         table, key = self._table.name, self._spec.key
         for names, rows in updates.items():
-            self.connection.executemany(_update(table, key, names), rows)
+            self.rows += self.connection.executemany(_update(table, key, names), rows).rowcount
         if deletes:
-            self.connection.executemany(_delete(table, key), deletes)
+            self.rows += self.connection.executemany(_delete(table, key), deletes).rowcount
         return results
 
     def _make_keyed(self, change: Change) -> Outcome | Landed:
@@ -193,6 +195,7 @@ class Batch:
             sql = _update(table, key, tuple(change.fields))
             values.append(change.native)
         rows = self.connection.execute(_returning(sql, table, key), values).fetchall()
+        self.rows += len(rows)
         if not rows:
             return Rejected("a trigger of the table left the write out")
         return Landed(rows[0][0]) if key_text(rows[0][0]) is not None else Rejected(f"{key!r} is no key", (key,))

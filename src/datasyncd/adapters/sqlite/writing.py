@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from datasyncd.adapters.contract import ObjectSpec, Outcome, Unknown, Write
 
 from .batch import Batch, Undone
@@ -15,12 +17,41 @@ from .table import table_of
 from .trouble import is_lock
 
 
+class Applied(msgspec.Struct):
+    """What a push did."""
+
+    outcomes: list[Outcome]
+    alone: bool
+    """Nothing changed but the rows of these writes, and each of them is known."""
+
+
+def apply(
+    connection: sqlite3.Connection,
+    spec: ObjectSpec,
+    selection: Selection,
+    writes: Sequence[Write],
+    still_there: Callable[[], bool],
+) -> Applied:
+    """`push`, and whether triggers or foreign keys changed more than it did itself."""
+    before, tally = connection.total_changes, Tally()
+    outcomes = push(connection, spec, selection, writes, still_there, tally)
+    known = not any(isinstance(outcome, Unknown) for outcome in outcomes)
+    return Applied(outcomes, known and connection.total_changes - before == tally.rows)
+
+
+class Tally(msgspec.Struct):
+    """Rows that the statements of a push changed themselves."""
+
+    rows: int = 0
+
+
 def push(
     connection: sqlite3.Connection,
     spec: ObjectSpec,
     selection: Selection,
     writes: Sequence[Write],
     still_there: Callable[[], bool],
+    tally: Tally,
 ) -> list[Outcome]:
     """Apply a batch of writes; one outcome each.
 
@@ -31,7 +62,7 @@ def push(
     singly = False
     while True:
         try:
-            return _transaction(Batch(connection, spec, selection, writes, refused), singly, still_there)
+            return _transaction(Batch(connection, spec, selection, writes, refused), singly, still_there, tally)
         except Undone as undone:
             singly = True
             if undone.index is not None:
@@ -39,14 +70,15 @@ def push(
         except sqlite3.IntegrityError:  # of the commit: a foreign key that is checked only there
             if len(writes) == 1:
                 return [missing_row(connection, table_of(connection, spec.object), writes[0])]
-            return _each_alone(connection, spec, selection, writes, still_there)
+            return _each_alone(connection, spec, selection, writes, still_there, tally)
 
 
-def _transaction(batch: Batch, singly: bool, still_there: Callable[[], bool]) -> list[Outcome]:
+def _transaction(batch: Batch, singly: bool, still_there: Callable[[], bool], tally: Tally) -> list[Outcome]:
     connection = batch.connection
     connection.execute("BEGIN IMMEDIATE")
     try:
         outcomes = batch.apply(singly)
+        tally.rows += batch.rows
         if not still_there():
             raise Outdated
         try:
@@ -67,12 +99,13 @@ def _each_alone(
     selection: Selection,
     writes: Sequence[Write],
     still_there: Callable[[], bool],
+    tally: Tally,
 ) -> list[Outcome]:
     """A transaction a write. Once one was committed, the call no longer fails as a whole."""
     outcomes: list[Outcome] = []
     for write in writes:
         try:
-            outcomes += push(connection, spec, selection, [write], still_there)
+            outcomes += push(connection, spec, selection, [write], still_there, tally)
         except (sqlite3.Error, Outdated):
             if not outcomes:
                 raise

@@ -123,6 +123,30 @@ class AdapterConformance:
             assert "c" in {record.key for page in found for record in page.records}
             assert not any(page.complete for page in found)
 
+    async def test_02_a_pull_since_a_complete_one_is_unchanged_until_somebody_else_writes(self, stage: Stage) -> None:
+        async with opened(stage) as adapter:
+            if not adapter.capabilities("people").tells_unchanged:
+                return
+            await stage.insert({"k1": person(stage, "k1"), "k2": person(stage, "k2")})
+            since = (await pages(adapter, "people"))[-1].cursor
+            (nothing,) = await pages(adapter, "people", since)
+            assert (nothing.unchanged, nothing.complete, nothing.cursor, list(nothing.records)) == (
+                True,
+                False,
+                since,
+                [],
+            )
+
+            await done(adapter, Write("update", "k1", {"name": "ours"}))
+            assert [page.unchanged for page in await pages(adapter, "people", since)] == [True]
+
+            await stage.update("k2", {"name": "theirs"})
+            assert (await records(adapter, "people", since))["k2"]["name"] == "theirs"
+            *_, last = await pages(adapter, "people", since)
+            assert (last.unchanged, last.complete) == (False, True)
+            await stage.delete("k1")
+            assert set(await records(adapter, "people", last.cursor)) == {"k2"}
+
     async def test_03_reading_by_key_tells_the_present_truth_or_that_it_is_gone(self, stage: Stage) -> None:
         await stage.insert({key: person(stage, key) for key in "abc"})
         async with opened(stage) as adapter:
