@@ -94,6 +94,21 @@ def test_slow_changes_do_not_slip_under_a_guard() -> None:
     assert [held.write_class for held in world.guards()] == ["update"]
 
 
+def test_a_record_that_is_written_again_and_again_is_one_record() -> None:
+    world, people = guarded(update=0.5)
+    for n in range(8):
+        people[0].edits("crm", name=f"Anna {n}")
+        people[1].edits("crm", name=f"Bea {n}")
+        world.syncs()
+
+    assert world.guards() == []
+    assert [person.shows("name")["mail"] for person in people[:3]] == ["Anna 7", "Bea 7", "Ann"]
+    for person in people[2:6]:
+        person.edits("crm", name="Cleo")
+    world.syncs()
+    assert [(held.count, held.of) for held in world.guards()] == [(4, 10)], "six records within the hour"
+
+
 def test_what_was_sent_more_than_an_hour_ago_no_longer_counts() -> None:
     world, people = guarded(update=0.5)
     for person in people[:5]:
@@ -315,3 +330,48 @@ def test_a_source_that_is_put_right_holds_nothing_any_more() -> None:
         person.edits("crm", name="")
     world.syncs()
     assert [(held.link, held.write_class, held.count) for held in world.guards()] == [("crm.contact", "clear", 8)]
+
+
+def test_blanks_that_were_put_right_count_no_longer() -> None:
+    """Four of twenty are within the limit, and so are four others once the first are as they were."""
+    world, people = blanked(4)
+    for person in people[:4]:
+        person.edits("crm", name="Ann")
+    world.syncs()
+    for person in people[4:8]:
+        person.edits("crm", name="")
+    world.syncs()
+    assert world.guards() == []
+
+    people[8].edits("crm", name="")
+    world.syncs()
+    [held] = world.guards()
+    assert (held.link, held.write_class, held.count) == ("crm.contact", "clear", 1)
+
+
+def test_a_record_counts_as_blanked_until_all_of_it_is_put_right() -> None:
+    world, people = blanked(0)
+    for person in people[:4]:
+        person.edits("crm", name="", city="")
+    world.syncs()
+    for person in people[:4]:
+        person.edits("crm", name="Ann")
+    world.syncs()
+    assert world.guards() == [], "eight fields of four records"
+
+    people[4].edits("crm", name="")
+    world.syncs()
+    assert [held.link for held in world.guards()] == ["crm.contact"]
+
+
+def test_a_held_set_counts_records_and_its_fields_apart() -> None:
+    world, people = guarded(clear=0.1)
+    for person in people[:4]:
+        person.edits("crm", name="", city="")
+    world.syncs()
+
+    [held] = world.guards()
+    assert (held.records, held.of, held.count) == (4, 10, 8)
+    assert held.text == "would be written to mail: 4 of 10 records (clear, 8 fields)"
+    approved = world.approves(held)
+    assert (approved.records, approved.count) == (4, 8)

@@ -492,9 +492,9 @@ class World:
     def guards(self) -> list[approvals.Held]:
         return self.transact(lambda tx: approvals.guards(tx, self.terms))
 
-    def approves(self, guard: approvals.Held) -> None:
+    def approves(self, guard: approvals.Held) -> approvals.Approved:
         """A person lets a held set pass."""
-        self.transact(lambda tx: approvals.approve(tx, self.terms, guard.id, by="ann", digest=guard.digest))
+        return self.transact(lambda tx: approvals.approve(tx, self.terms, guard.id, by="ann", digest=guard.digest))
 
     def clusters(self) -> list[Cluster]:
         ids = [row[0] for row in self.db.execute("SELECT id FROM cluster ORDER BY id")]

@@ -29,7 +29,7 @@ class Gate:
         """The state was restored, and its sources are not read whole yet: nothing but opt-outs passes."""
         self._bound = 0
         self._blanked: tuple[str, int] | None = None
-        """The system in which so many fields were cleared that no clear goes anywhere, and how many are bound there."""
+        """The system that blanked so many records that no clear goes anywhere, and how many are bound there."""
 
     def judge(self, tx: Tx) -> bool:
         """Which classes wait for a person, by all that is waiting now. False: nothing waits."""
@@ -56,11 +56,10 @@ class Gate:
     def _judge_own(self, tx: Tx, pending: dict[WriteClass, int]) -> set[WriteClass]:
         """Classes of which too much would be written here."""
         link, rule = self.link, self.link.rule
-        sent = tx.guards.counted(link.system, rule.entity, False, tx.at)
         bound = -1
         held = set()
         for write_class in rule.guards:
-            count = pending[write_class] + sent.get(write_class, 0)
+            count = pending[write_class] + tx.guards.sent(link.system, rule.entity, write_class, tx.at)
             guard = tx.guards.held(link.system, rule.entity, write_class, False)
             if guard is None and count < rule.at_least:
                 continue
@@ -75,11 +74,11 @@ class Gate:
         return held
 
     def _judge_sources(self, tx: Tx) -> tuple[str, int] | None:
-        """A system in which more was cleared within the hour than its limit allows."""
+        """A system in which more records were blanked within the hour than its limit allows."""
         entity = self.link.rule.entity
         found: tuple[str, int] | None = None
         for system, rule in self.link.entity.links.items():
-            cleared = tx.guards.counted(system, entity, True, tx.at).get(WriteClass.CLEAR, 0)
+            cleared = tx.guards.counted(system, entity, WriteClass.CLEAR, True, tx.at)
             bound = tx.clusters.bound(system, rule.object) if cleared >= rule.at_least else 0
             if exceeds(rule, WriteClass.CLEAR, cleared, bound):
                 found = found or (system, bound)

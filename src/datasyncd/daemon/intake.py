@@ -311,9 +311,8 @@ class Intake:
         if changed:
             tx.clusters.save(changed, tx.stamp)
         tx.records.write(self.effects, tx.run)
-        if self.effects.blanked:
-            blanked = len(self.effects.blanked)
-            tx.guards.count(link.system, link.rule.entity, WriteClass.CLEAR, True, blanked, tx.at)
+        tx.guards.put_right(link.system, link.rule.entity, WriteClass.CLEAR, self.effects.refilled)
+        tx.guards.count(link.system, link.rule.entity, WriteClass.CLEAR, True, self.effects.blanked, tx.at)
         if self._read:
             tx.readings.done(link.system, link.object, self._read)
         if self._dirty:

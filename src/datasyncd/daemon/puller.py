@@ -260,7 +260,7 @@ def _missing(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
 
 def _is_mass(tx: Tx, link: Link, count: int, bound: int) -> bool:
     """Whether so many of the records bound there are more than may be lost without a question."""
-    counted = tx.guards.counted(link.system, link.rule.entity, True, tx.at).get(WriteClass.DELETE, 0)
+    counted = tx.guards.counted(link.system, link.rule.entity, WriteClass.DELETE, True, tx.at)
     emptied = 0 < bound == count
     return emptied or exceeds(link.rule, WriteClass.DELETE, count + counted, bound + counted)
 
@@ -377,7 +377,7 @@ def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Seque
     """Records that are proven to be gone."""
     effects = tx.effects("pull")
     clusters = tx.clusters.load({cluster for _binding, cluster, _ext_id in entries})
-    count = 0
+    lost_now: list[tuple[int, None]] = []
     for binding_id, cluster_id, ext_id in entries:
         cluster = clusters[cluster_id]
         binding = next((b for b in cluster.bindings if b.id == binding_id and b.state == "live"), None)
@@ -388,11 +388,11 @@ def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Seque
             continue
         gone(cluster, binding, link.entity, fp, effects, tx.stamp)
         finish(cluster, link.entity, fp, effects)
-        count += 1
-    tx.guards.count(link.system, link.rule.entity, WriteClass.DELETE, True, count, tx.at)
+        lost_now.append((cluster_id, None))
+    tx.guards.count(link.system, link.rule.entity, WriteClass.DELETE, True, lost_now, tx.at)
     tx.clusters.save(clusters.values(), tx.stamp)
     tx.records.write(effects, tx.run)
-    return count
+    return len(lost_now)
 
 
 def _end_of_ghosts(tx: Tx, link: Link) -> None:

@@ -391,7 +391,7 @@ class Delivery:
         link = self.link
         clusters = tx.clusters.load_kept([sending.plan.cluster.id for sending in sends])
         effects = tx.effects("push")
-        counted: dict[WriteClass, int] = {}
+        counted: dict[WriteClass, list[tuple[int, None]]] = {}
         dirty: list[str] = []
         wait: list[int] = []
         again: dict[int, Sending] = {}
@@ -405,12 +405,13 @@ class Delivery:
                 self._settle_one(tx, cluster, sending, outcome, effects, dirty, wait)
             if isinstance(outcome, Written):
                 for write_class in _classes(sending.plan):
-                    counted[write_class] = counted.get(write_class, 0) + 1
+                    if write_class in link.rule.guards:
+                        counted.setdefault(write_class, []).append((cluster.id, None))
             finish(cluster, link.entity, self.fp, effects)
         tx.clusters.save(clusters.values(), tx.stamp)
         tx.records.write(effects, tx.run)
-        for write_class, n in counted.items():
-            tx.guards.count(link.system, link.rule.entity, write_class, False, n, tx.at)
+        for write_class, seen in counted.items():
+            tx.guards.count(link.system, link.rule.entity, write_class, False, seen, tx.at)
         if dirty:
             tx.readings.hint(link.system, link.object, dirty, tx.stamp, tx.at)
         tx.outbox.postpone(link.system, wait, tx.at + WAIT)

@@ -138,7 +138,9 @@ class Effects(msgspec.Struct):
     """Digests of open reports that no longer hold."""
     acts: list[Act] = []
     quarantined: list[Quarantined] = []
-    blanked: set[int] = set()
-    """Bindings of records in which somebody cleared a field."""
+    blanked: set[tuple[int, FieldNumber]] = set()
+    """Fields that somebody cleared, by cluster."""
+    refilled: set[tuple[int, FieldNumber]] = set()
+    """Fields that were blank and that somebody filled."""
     released: list[tuple[str, str, str, FieldNumber | None]] = []
     """Quarantine rows that are over: system, object, ext_id, field."""

@@ -267,11 +267,13 @@ class Observer:
             put(reg, seen, Sib(actor, n, value, ts, reaction))
         context = {**seen, actor: n}
         kept = value if rule.merged else None
+        if shadow is not None and value is None:
+            self.effects.blanked.add((cluster.id, number))
+        elif shadow is not None and shadow.fp == self.fp.blank:
+            self.effects.refilled.add((cluster.id, number))
         self._shade(number, digest, None if context == reg.ctx else context, kept)
         cluster.edited.add(number)
         cluster.changed = True
-        if value is None and shadow is not None:
-            self.effects.blanked.add(binding.id)
         crowded = len(reg.sibs) > MAX_SIBLINGS and not rule.merged and reg.differ()
         if crowded and reg.hold != Hold.FROZEN:
             reg.hold = Hold.FROZEN

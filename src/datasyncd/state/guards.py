@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import TypeAlias
 
 import msgspec
 
 from datasyncd.reconcile.guards import Item
-from datasyncd.reconcile.rules import WriteClass
+from datasyncd.reconcile.rules import FieldNumber, WriteClass
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
+
+
+Seen: TypeAlias = tuple[int, FieldNumber | None]
+"""What is counted: a cluster, and the field that was blanked, where it is one."""
 
 
 class Guard(msgspec.Struct):
@@ -27,41 +32,71 @@ class Guard(msgspec.Struct):
     since: int
     state: str
     count: int
+    """Writes that it holds: of each field one, of a record that is made or deleted one."""
+    records: int
+    """To which they are."""
 
 
 class Guards:
-    """Tables guard, guard_item, guard_count."""
+    """Tables guard, guard_item, guard_seen."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def count(self, system: str, entity: str, write_class: WriteClass, source: bool, n: int, at: int) -> None:
-        """Add to what is counted in this minute."""
-        if n:
-            self._db.execute(
-                "INSERT INTO guard_count VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                (system, entity, int(write_class), source, at // MINUTE, n),
+    def count(
+        self, system: str, entity: str, write_class: WriteClass, source: bool, seen: Collection[Seen], at: int
+    ) -> None:
+        """Note what is counted now; what is known of already counts from now on."""
+        if seen:
+            key = (system, entity, int(write_class), source)
+            minute = at // MINUTE
+            self._db.executemany(
+                "INSERT INTO guard_seen VALUES (?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET minute = excluded.minute",
+                [(*key, cluster, -1 if field is None else field, minute) for cluster, field in seen],
             )
-            self._db.execute("DELETE FROM guard_count WHERE minute < ?", ((at - HOUR) // MINUTE,))
+            self._db.execute(
+                "DELETE FROM guard_seen WHERE system = ? AND entity = ? AND class = ? AND source = ? AND minute < ?",
+                (*key, (at - HOUR) // MINUTE),
+            )
 
-    def counted(self, system: str, entity: str, source: bool, at: int) -> dict[WriteClass, int]:
-        """What was counted in the last hour, by class."""
-        rows = self._db.execute(
-            "SELECT class, sum(n) FROM guard_count WHERE system = ? AND entity = ? AND source = ? AND minute >= ?"
-            " GROUP BY class",
-            (system, entity, source, (at - HOUR) // MINUTE),
+    def put_right(self, system: str, entity: str, write_class: WriteClass, seen: Collection[Seen]) -> None:
+        """Count these no longer: their source has put them right."""
+        self._db.executemany(
+            "DELETE FROM guard_seen WHERE system = ? AND entity = ? AND class = ? AND source = 1"
+            " AND cluster_id = ? AND field = ?",
+            [(system, entity, int(write_class), cluster, -1 if field is None else field) for cluster, field in seen],
         )
-        return {WriteClass(row[0]): row[1] for row in rows}
+
+    def counted(self, system: str, entity: str, write_class: WriteClass, source: bool, at: int) -> int:
+        """How many records were counted in the last hour."""
+        row = self._db.execute(
+            "SELECT count(DISTINCT cluster_id) FROM guard_seen"
+            " WHERE system = ? AND entity = ? AND class = ? AND source = ? AND minute >= ?",
+            (system, entity, int(write_class), source, (at - HOUR) // MINUTE),
+        ).fetchone()
+        return int(row[0])
+
+    def sent(self, system: str, entity: str, write_class: WriteClass, at: int) -> int:
+        """How many records were written in the last hour to which no write of the class waits now."""
+        row = self._db.execute(
+            "SELECT count(*) FROM guard_seen s WHERE system = ?1 AND entity = ?2 AND class = ?3 AND source = 0"
+            " AND minute >= ?4 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.cluster_id = s.cluster_id"
+            " AND o.system = ?1 AND o.classes & ?3)",
+            (system, entity, int(write_class), (at - HOUR) // MINUTE),
+        ).fetchone()
+        return int(row[0])
 
     def all(self, state: str | None = "held") -> list[Guard]:
         """Guards in a state, oldest first."""
         rows = self._db.execute(
             "SELECT id, system, entity, class, source, bound, since, state,"
-            " (SELECT count(*) FROM guard_item i WHERE i.guard_id = guard.id)"
+            " (SELECT count(*) FROM guard_item i WHERE i.guard_id = guard.id),"
+            " (SELECT count(DISTINCT cluster_id) FROM guard_item i WHERE i.guard_id = guard.id)"
             " FROM guard WHERE ?1 IS NULL OR state = ?1 ORDER BY id",
             (state,),
         )
-        return [Guard(r[0], r[1], r[2], WriteClass(r[3]), bool(r[4]), r[5], r[6], r[7], r[8]) for r in rows]
+        return [Guard(r[0], r[1], r[2], WriteClass(r[3]), bool(r[4]), *r[5:]) for r in rows]
 
     def held(self, system: str, entity: str, write_class: WriteClass, source: bool) -> int | None:
         """The guard that holds this class now."""

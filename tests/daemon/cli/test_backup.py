@@ -8,14 +8,17 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from datasyncd.reconcile.cluster import AttemptBody
+from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.backup import inspect
 from datasyncd.state.codec import pack
-from datasyncd.state.database import lock
+from datasyncd.state.database import lock, newest_schema
+from datasyncd.state.store import SqliteStore
 
 from .shop import Shop
 
@@ -162,6 +165,26 @@ def test_what_is_no_whole_state_is_not_restored(shop: Shop, what: str) -> None:
     assert "old" in done.err
     assert state_of(shop).read_bytes() == before
     assert sorted(path.name for path in state_of(shop).parent.iterdir()) == ["state.db", "state.db.lock"]
+
+
+async def test_a_state_of_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    first = resources.files("datasyncd.state") / "schema" / "0001_initial.sql"
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        db.executescript(first.read_text(encoding="utf-8"))
+        db.executescript(
+            "INSERT INTO meta VALUES ('sequence', 7), ('clock', 0), ('secret', randomblob(32));"
+            "INSERT INTO guard_count VALUES ('mail', 'contact', 2, 0, 1, 5); PRAGMA user_version = 1;"
+        )
+
+    store = await SqliteStore.open(file, lambda: 0)
+    try:
+        assert store.sequence == 7
+        assert await store.transact(lambda tx: tx.guards.counted("mail", "contact", WriteClass.UPDATE, False, 0)) == 0
+    finally:
+        await store.aclose()
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (newest_schema(),)
 
 
 # What is put back

@@ -8,7 +8,7 @@ import click
 
 from .asking import answer, common
 from .menu import Menu
-from .screen import coloured, moment, show_json, table
+from .screen import coloured, count, moment, show_json, table
 
 
 @click.group(cls=Menu)
@@ -28,8 +28,8 @@ def list_(config: Path | None, as_json: bool, every: bool) -> None:
         click.echo("nothing is held")
         return None
     table(
-        ("id", "link", "class", "count", "of", "since"),
-        [(g["id"], g["link"], g["class"], g["count"], g["of"], moment(g["since"])) for g in found],
+        ("id", "link", "class", "records", "of", "writes", "since"),
+        [(g["id"], g["link"], g["class"], g["records"], g["of"], g["count"], moment(g["since"])) for g in found],
     )
     return None
 
@@ -60,5 +60,6 @@ def approve(config: Path | None, as_json: bool, id: str, digest: str | None) -> 
     found = answer(config, "guard.approve", {"id": id, "digest": digest})
     if as_json:
         return show_json(found)
-    click.echo(f"approved: {found['count']} ({found['class']}) of {found['link']}; again: {', '.join(found['links'])}")
+    writes = f"{count(found['count'], 'write')} to {count(found['records'], 'record')}"
+    click.echo(f"approved: {writes} ({found['class']}) of {found['link']}; again: {', '.join(found['links'])}")
     return None

@@ -13,7 +13,7 @@ import msgspec
 from datasyncd.reconcile.effects import Entry
 from datasyncd.reconcile.guards import Item
 from datasyncd.reconcile.policies import resolve
-from datasyncd.reconcile.rules import Value
+from datasyncd.reconcile.rules import Value, WriteClass
 from datasyncd.state.guards import Guard
 from datasyncd.state.transaction import Tx
 
@@ -42,6 +42,9 @@ class Held(msgspec.Struct, kw_only=True):
     link: str
     write_class: str = msgspec.field(name="class")
     count: int
+    """Writes that are held: of each field one, of a record that is made or deleted one."""
+    records: int
+    """To which they are: what the limit is about."""
     of: int
     """Records that were bound there."""
     digest: str
@@ -59,6 +62,7 @@ class Approved(msgspec.Struct, kw_only=True):
     link: str
     write_class: str = msgspec.field(name="class")
     count: int
+    records: int
     digest: str
     links: list[str]
     """Links that are looked at again because of it."""
@@ -82,7 +86,7 @@ def approve(tx: Tx, terms: Terms, id: str, *, by: str, digest: str | None = None
     items = tx.guards.items(found.id)
     now = digest_of(items, terms).hex()
     if digest is not None and digest.casefold() != now:
-        raise OutOfDate(f"the held set changed since it was looked at; it is now {now}, with {len(items)} items")
+        raise OutOfDate(f"the held set changed since it was looked at; it is now {now}, with {len(items)} writes")
     tx.guards.set_state(found.id, "approved")
     systems = _systems(terms, found)
     for system in systems:
@@ -95,6 +99,7 @@ def approve(tx: Tx, terms: Terms, id: str, *, by: str, digest: str | None = None
         link=f"{found.system}.{found.entity}",
         write_class=found.write_class.name.lower(),
         count=len(items),
+        records=len(approved),
         digest=now,
         links=[f"{system}.{found.entity}" for system in systems],
     )
@@ -125,18 +130,21 @@ def _systems(terms: Terms, guard: Guard) -> list[str]:
 def _held(tx: Tx, terms: Terms, guard: Guard, samples: int) -> Held:
     items = tx.guards.items(guard.id)
     kind = guard.write_class.name.lower()
-    place = f"{guard.system} seems to have lost" if guard.source else f"would be written to {guard.system}:"
+    lost = "blanked" if guard.write_class is WriteClass.CLEAR else "lost"
+    place = f"{guard.system} seems to have {lost}" if guard.source else f"would be written to {guard.system}:"
+    writes = f", {guard.count} fields" if guard.count != guard.records else ""
     return Held(
         id=str(guard.id),
         link=f"{guard.system}.{guard.entity}",
         write_class=kind,
         count=guard.count,
+        records=guard.records,
         of=guard.bound,
         digest=digest_of(items, terms).hex(),
         since=timestamp(guard.since),
         samples=_samples(tx, terms, guard, items[:samples]),
         state=guard.state,
-        text=f"{place} {guard.count} of {guard.bound} records ({kind})",
+        text=f"{place} {guard.records} of {guard.bound} records ({kind}{writes})",
     )
 
 
