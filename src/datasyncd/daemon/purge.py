@@ -21,7 +21,7 @@ from .review.terms import Terms
 
 EVERY_S = 86_400.0
 REPORTS_US = 400 * 86_400 * MICROSECONDS
-"""How long a report is kept after it ended, and a start of the daemon or a mass change that is over."""
+"""How long a report is kept after it ended, and a start of the daemon, or a mass change that is over or approved."""
 BATCH = 500
 """Rows of one transaction: others wait no longer than for a page."""
 
@@ -45,6 +45,10 @@ async def purge(store: Store, terms: Terms) -> Purged:
             purged.clusters += forgotten
             more = after > 0
     while await store.transact(lambda tx: tx.retention.guards(tx.at - REPORTS_US, BATCH)):
+        pass
+    read = {(system, link.object) for rule in terms.rules.values() for system, link in rule.links.items()}
+    # A link that comes back reads its object whole, since the rules are others then.
+    while await store.transact(lambda tx: tx.retention.hints(read, BATCH)):
         pass
     await store.transact(lambda tx: tx.retention.runs(tx.at - REPORTS_US))
     return purged

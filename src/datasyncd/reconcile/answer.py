@@ -174,7 +174,9 @@ def _take_image(
             binding.digest = b""
 
 
-_OVER_WHEN_WRITTEN = frozenset({ReportKind.REFUSED, ReportKind.CLASH, ReportKind.OPT_IN_HELD})
+_REFUSALS = frozenset({ReportKind.REFUSED, ReportKind.CLASH})
+"""The last one says why a field or a record is not written."""
+_OVER_WHEN_WRITTEN = _REFUSALS | {ReportKind.OPT_IN_HELD}
 
 
 def close_refusals(
@@ -279,12 +281,13 @@ def block(
             for ctx in cluster.contexts(concerned).values()
             for actor, n in sorted(ctx.items())
         ]
+        digest = fp.of_dots(f"{kind}:{link.system}", cluster.id, field, dots)
+        for known, about in cluster.reports.items():
+            if known != digest and about[0] in _REFUSALS and about[1:] == (field, link.system):
+                effects.closed.append(known)
         effects.reports.append(
-            Report(
-                fp.of_dots(f"{kind}:{link.system}", cluster.id, field, dots), kind, cluster.id, field,
-                ReportState.OPEN, [], None, False, link.system, reason,
-            )
-        )  # fmt: skip
+            Report(digest, kind, cluster.id, field, ReportState.OPEN, [], None, False, link.system, reason)
+        )
     effects.journal.append(
         Entry(
             cluster.id, "refused", link.system, binding.id if binding else 0, effects.cause,

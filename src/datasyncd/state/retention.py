@@ -2,7 +2,8 @@
 
     reports        settled or resolved, and not seen again since
     tombstones     clusters without a live record, with all that is known of them but the evidence of consents
-    guards         mass changes that are over
+    guards         mass changes that are over or were approved
+    hints          of records that no link reads any more
     runs           starts of which the journal holds nothing any more
 
 What people are owed (open reports, held sets, quarantine) and the evidence of consents stay for as long as they are.
@@ -66,8 +67,8 @@ class Retention:
         self._db.execute("DELETE FROM cluster WHERE id IN (SELECT value FROM json_each(?))", (ids,))
 
     def guards(self, before: int, limit: int) -> int:
-        """Up to `limit` items of mass changes that are over and began before a time; without items they go."""
-        over = "SELECT id FROM guard WHERE state = 'over' AND since < ?"
+        """Up to `limit` items of mass changes that no longer hold and began before a time; without items they go."""
+        over = "SELECT id FROM guard WHERE state <> 'held' AND since < ?"
         key = "guard_id, cluster_id, class, field, contexts"
         gone = self._db.execute(
             f"DELETE FROM guard_item WHERE ({key}) IN"
@@ -77,6 +78,16 @@ class Retention:
         if not gone:
             self._db.execute(f"DELETE FROM guard WHERE id IN ({over})", (before,))
         return gone
+
+    def hints(self, read: Collection[tuple[str, str]], limit: int) -> int:
+        """Up to `limit` hints in objects that are not among those `read`, by system and name."""
+        known = json.dumps([list(each) for each in read])
+        return self._db.execute(
+            "DELETE FROM dirty WHERE (system, object, ext_id) IN (SELECT system, object, ext_id FROM dirty"
+            " WHERE (system, object) NOT IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')"
+            " FROM json_each(?)) LIMIT ?)",
+            (known, limit),
+        ).rowcount
 
     def runs(self, before: int) -> int:
         """Starts before a time, of which the journal has no line: its lines are in the order of the runs."""

@@ -147,3 +147,18 @@ def test_a_long_list_comes_in_pages() -> None:
     assert first + rest == whole
     with pytest.raises(OutOfDate):
         world.asks("conflicts", after="00" * 8)
+
+
+def test_what_is_refused_again_in_another_form_is_one_open_report() -> None:
+    world = World()
+    id = world.reads("crm", "17", email="ann@example.org", first_name="Ann")
+    world.refuses("mail", create=True)
+    [first] = world.asks("conflicts")
+
+    world.reads("crm", "17", first_name="Anna")
+    world.refuses("mail", create=True)
+
+    [found] = world.asks("conflicts")
+    assert (found["kind"], found["field"], found["id"] != first["id"]) == ("refused", None, True)
+    assert world.delivers("mail")["mail"] == [], "it waits until something changes"
+    assert world.cluster(id).binding_in("mail") is None

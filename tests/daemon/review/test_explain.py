@@ -161,6 +161,24 @@ def test_a_set_is_explained_as_one_value_of_many_versions() -> None:
 
     assert told["value"] == ["a", "b", "c"]
     assert told["because"].startswith("union: ")
+    assert told["because"].endswith(", from crm and mail")
+
+
+def test_a_set_is_from_the_systems_in_which_its_elements_were_added() -> None:
+    """Also when all records have it, and only the last version is kept as one."""
+    world, id = linked(tags=["a"])
+    mail, prefs = (next(b.ext_id for b in world.cluster(id).bindings if b.system == s) for s in ("mail", "prefs"))
+    world.reads("mail", mail, tags=["a", "b"])
+    world.delivers("crm", "mail", "prefs")
+    world.reads("prefs", prefs, tags=["a", "b", "c"])
+    world.delivers("crm", "mail", "prefs")
+    assert field(world, "tags")["because"].endswith(", from crm, mail and prefs")
+
+    world.reads("mail", mail, tags=["a", "c"])
+    world.delivers("crm", "mail", "prefs")
+
+    assert field(world, "tags")["value"] == ["a", "c"]
+    assert field(world, "tags")["because"].endswith(", from crm and prefs")
 
 
 @pytest.mark.parametrize(

@@ -109,12 +109,12 @@ def test_what_was_dropped_stays_dropped_for_as_long_as_it_is_there() -> None:
     assert purged(world).reports == 1
 
 
-def test_mass_changes_that_are_over_go_and_held_ones_stay() -> None:
+def test_mass_changes_that_are_over_or_approved_go_and_held_ones_stay() -> None:
     world, _id = linked()
-    held, over = world.does(lambda tx: (tx.next(), tx.next()))
+    held, over, approved = world.does(lambda tx: (tx.next(), tx.next(), tx.next()))
 
     def holds(tx: Tx) -> None:
-        for number, state in ((held, "held"), (over, "over")):
+        for number, state in ((held, "held"), (over, "over"), (approved, "approved")):
             tx._db.execute("INSERT INTO guard VALUES (?, 'mail', 'contact', 8, 0, 10, ?, ?)", (number, tx.at, state))
             tx._db.execute("INSERT INTO guard_item VALUES (?, 1, 8, -1, x'00')", (number,))
 
@@ -123,6 +123,21 @@ def test_mass_changes_that_are_over_go_and_held_ones_stay() -> None:
 
     assert [guard.id for guard in world.does(lambda tx: tx.guards.all(None))] == [held]
     assert (rows(world, "guard_item", f"guard_id = {held}"), rows(world, "guard_item")) == (1, 1)
+
+
+def test_hints_of_what_no_link_reads_any_more_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "BATCH", 2)
+    world, _id = linked()
+
+    def hints(tx: Tx) -> None:
+        tx.readings.hint("crm", "crm_contacts", ["1", "2"], tx.stamp, tx.at)
+        tx.readings.hint("crm", "crm_orders", ["1", "2", "3"], tx.stamp, tx.at)
+        tx.readings.hint("erp", "crm_contacts", ["1"], tx.stamp, tx.at)
+
+    world.does(hints)
+    purged(world)
+
+    assert rows(world, "dirty") == rows(world, "dirty", "system = 'crm' AND object = 'crm_contacts'") == 2
 
 
 def test_starts_are_forgotten_once_the_journal_holds_nothing_of_them() -> None:

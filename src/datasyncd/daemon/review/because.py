@@ -31,8 +31,10 @@ class Told(Protocol):
     def cause(self) -> str | None: ...
 
 
-def because(cluster: Cluster, reg: Reg | None, rule: FieldRule, choice: Choice, versions: Sequence[Told]) -> str:
-    """The sentence. It holds values."""
+def because(
+    cluster: Cluster, reg: Reg | None, rule: FieldRule, choice: Choice, versions: Sequence[Told], added: Sequence[str]
+) -> str:
+    """The sentence. It holds values. `added`: of a set, the systems in which its elements were added."""
     if reg is None or not reg.sibs:
         return "; ".join(["no system has a value", *_fate("overruled", versions)])
     if rule.derive:
@@ -41,11 +43,11 @@ def because(cluster: Cluster, reg: Reg | None, rule: FieldRule, choice: Choice, 
     if not choice.decided:
         parts.append(_undecided(cluster, reg, rule))
     elif rule.merged:
-        origins = sorted({cluster.origin(sib.actor) or "a person" for sib in reg.sibs})
         if rule.policy is Policy.COUNTER:
             parts.append("counter: the sum of what was added and taken in each system")
             return "; ".join(parts)
-        parts.append(f"union: each element that somebody added and nobody removed since, from {_and(origins)}")
+        origins = f", from {_and(added)}" if added else ""
+        parts.append(f"union: each element that somebody added and nobody removed since{origins}")
     else:
         parts.append(_chosen(rule, versions))
     for status in ("concurrent", "lost", "overruled"):

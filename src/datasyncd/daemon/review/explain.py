@@ -15,7 +15,7 @@ from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import ReportKind, ReportState
 from datasyncd.reconcile.policies import Choice, resolve
 from datasyncd.reconcile.register import Reg
-from datasyncd.reconcile.rules import EntityRule, FieldNumber, FieldRule, Value
+from datasyncd.reconcile.rules import EntityRule, FieldNumber, FieldRule, Policy, Value
 from datasyncd.state.records import JournalRow, StoredReport
 from datasyncd.state.transaction import Tx
 
@@ -124,7 +124,7 @@ class _Story:
             value=shown(rule, choice.value) if choice.decided else None,
             decided=choice.decided,
             policy=rule.policy.value,
-            because=because(cluster, reg, rule, choice, versions),
+            because=because(cluster, reg, rule, choice, versions, self._added(rule, choice)),
             versions=versions,
             context=self._context(reg),
             held_by={system: holder.state for system, holder in held.items()},
@@ -160,6 +160,23 @@ class _Story:
                     _version(rule, edit.dot, edit.system, edit.value, edit.edited_at, status, edit.seen_at, edit.cause)
                 )
         return out
+
+    def _added(self, rule: FieldRule, choice: Choice) -> list[str]:
+        """Of a set, the systems in which its elements were added: what is kept of it names the last one alone."""
+        if rule.policy is not Policy.UNION:
+            return []
+        first: dict[str, str] = {}
+        before: dict[int, frozenset[str]] = {}
+        for edit in self.edits.get(rule.number, []):
+            if edit.dot is None:
+                continue
+            now = frozenset(edit.value or ())
+            for element in before.get(edit.binding, frozenset()) - now:
+                first.pop(element, None)
+            for element in now - before.get(edit.binding, frozenset()):
+                first.setdefault(element, edit.system or "a person")
+            before[edit.binding] = now
+        return sorted({first[element] for element in choice.value or () if element in first})
 
     def _current(self, rule: FieldRule, choice: Choice, live: set[Dot]) -> set[Dot]:
         if rule.merged:
