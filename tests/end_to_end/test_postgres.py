@@ -3,13 +3,15 @@ missed arrives once it is well."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -225,3 +227,124 @@ def test_backends_that_are_ended_at_any_moment_lose_and_double_nothing(tmp_path:
     assert (done.code, len(rows["crm"])) == (0, 12 + 20)
     assert rows["crm"] == rows["mail"] == rows["prefs"]
     assert (rows["crm"][PERSON]["city"], rows["crm"][OTHER]["city"]) == ("City 39", "Town 39")
+
+
+# A full disk -------------------------------------------------------------------------------------------------------
+
+KEPT = """CREATE TABLE kept (line text) {place};
+    ALTER TABLE kept ALTER line SET STORAGE PLAIN;
+    CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+        'BEGIN INSERT INTO public.kept VALUES (repeat(''x'', 7000)); RETURN NULL; END';
+    CREATE TRIGGER keep AFTER INSERT OR UPDATE OR DELETE ON people FOR EACH ROW EXECUTE FUNCTION keep()"""
+"""Each change of a person needs a page of its own."""
+FULL = "the disk of the server is full"
+
+
+class SmallFileSystem:
+    """The table stands on a file system of one megabyte, which something else fills. Mounting it takes a right."""
+
+    def __init__(self, server: Server, prefs: PostgresPrefs) -> None:
+        self._prefs = prefs
+        self._place = server.folder / "small"
+        self._place.mkdir()
+        owner = (server.folder / "data").stat().st_uid
+        mount = ["mount", "-t", "tmpfs", "-o", f"size=1m,uid={owner}"]
+        if subprocess.run([*mount, "small", self._place], capture_output=True, check=False).returncode:
+            self._place.rmdir()
+            pytest.skip("nobody lets the tests mount a file system")
+        prefs.run(f"CREATE TABLESPACE small LOCATION '{self._place}'")
+        self.kept = KEPT.format(place="TABLESPACE small")
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), (self._place / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+
+    def free(self) -> None:
+        (self._place / "ballast").unlink()
+
+    def close(self) -> None:
+        try:
+            self._prefs.run("DROP TABLE IF EXISTS kept CASCADE", "CHECKPOINT", "DROP TABLESPACE small")
+        finally:
+            subprocess.run(["umount", "--lazy", self._place], check=True)
+        self._place.rmdir()
+
+
+class FullDevice:
+    """The file of the table is for a while the device that is always full: no right is needed for that."""
+
+    def __init__(self, server: Server, prefs: PostgresPrefs) -> None:
+        if not Path("/dev/full").is_char_device():
+            pytest.skip("there is no /dev/full")
+        self._server = server
+        self._name = prefs.database.name
+        self.kept = KEPT.format(place="")
+
+    def fill(self) -> None:
+        self._server.run("TRUNCATE kept", self._name)
+        place = self._server.run("SELECT pg_relation_filepath('kept')", self._name)
+        self._file = self._server.folder / "data" / place
+        self._file.rename(f"{self._file}.aside")
+        self._file.symlink_to("/dev/full")
+
+    def free(self) -> None:
+        Path(f"{self._file}.aside").replace(self._file)
+
+    def close(self) -> None:
+        """Its database goes with the server."""
+
+
+Disk: TypeAlias = SmallFileSystem | FullDevice
+
+
+@pytest.fixture(params=[SmallFileSystem, FullDevice])
+def disk(request: pytest.FixtureRequest, server: Server, prefs: PostgresPrefs) -> Iterator[Disk]:
+    disk = request.param(server, prefs)
+    try:
+        yield disk
+    finally:
+        disk.close()
+
+
+def test_a_full_disk_stops_its_own_link_alone_and_what_was_missed_arrives(
+    tmp_path: Path, prefs: PostgresPrefs, disk: Disk
+) -> None:
+    stores = in_step(tmp_path, prefs)
+    prefs.run(disk.kept)
+    with live(stores) as daemon:
+        disk.fill()
+        before = prefs.rows()
+        stores.crm.edit([Change(PERSON, "last_name", "Byron")])
+        stores.crm.add([person_named(50)])
+        stores.crm.delete([OTHER])
+        until(lambda: FULL in (link(stores, "prefs")["last_error"] or ""), 30)
+        until(lambda: "C00050" in stores.mail.rows() and OTHER not in stores.mail.rows())
+        until(lambda: bool(stores.mail.rows()[PERSON]["last_name"] == "Byron"))
+        assert link(stores, "prefs")["state"] == "failing"
+        assert prefs.rows() == before
+
+        disk.free()
+        until(lambda: in_step_now(stores), 40)
+        until(lambda: link(stores, "prefs")["state"] != "failing")
+        assert daemon.process.poll() is None
+    assert prefs.rows()[PERSON]["last_name"] == "Byron"
+    assert not any(sum(counts.values()) for counts in stores.sync().written.values())
+
+
+def test_a_sync_into_a_full_disk_says_so_and_the_next_one_makes_up_for_it(
+    tmp_path: Path, prefs: PostgresPrefs, disk: Disk
+) -> None:
+    stores = in_step(tmp_path, prefs, NOW_AND_THEN)
+    prefs.run(disk.kept)
+    disk.fill()
+    stores.crm.edit([Change(PERSON, "last_name", "Byron")])
+
+    done = stores.sync()
+
+    assert done.code == 75
+    assert [FULL in text for text in done.document["failed"].values()] == [True]
+    assert stores.mail.rows()[PERSON]["last_name"] == "Byron"
+    disk.free()
+    assert stores.sync().code == 0
+    assert in_step_now(stores)
