@@ -13,7 +13,7 @@ import msgspec
 
 from datasyncd import __version__
 from datasyncd.state import backup
-from datasyncd.state.codec import DamagedState
+from datasyncd.state.errors import StateError
 from datasyncd.state.transaction import Tx
 
 from .control.message import UNAVAILABLE, Failure
@@ -54,7 +54,7 @@ def handlers(app: App) -> dict[str, Handler]:
         folder = app.engine.config.home.state_dir
         try:
             return {"copy": str(await anyio.to_thread.run_sync(_copy, folder))}
-        except (OSError, DamagedState) as error:
+        except (OSError, StateError) as error:
             raise Failure(str(error), UNAVAILABLE) from None
 
     return {**out, "status": status, "sync": synced, "backup": backed_up}

@@ -71,7 +71,7 @@ class Engine:
 
         `attach` False: for what needs the state alone.
 
-        Raises `StateLocked`, `StateNewer`, `DamagedState`.
+        Raises `StateError`.
         """
         clock = Clock()
         store = await SqliteStore.open(config.home.state_dir / STATE_FILE, clock.now)
@@ -85,7 +85,7 @@ class Engine:
     ) -> AsyncIterator[Engine]:
         """The same over a copy of the state, with every system behind what `wrap` makes of its name and adapter.
 
-        Raises `StateNewer`, `DamagedState`.
+        Raises `StateError`.
         """
         clock = Clock()
         store = await SqliteStore.open_copy(config.home.state_dir / STATE_FILE, clock.now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.rules import CONSENT_OUT, FieldNumber
 from datasyncd.state import backup
-from datasyncd.state.codec import DamagedState
-from datasyncd.state.database import StateNewer, connect
+from datasyncd.state.database import connect, sync
+from datasyncd.state.errors import StateError
 from datasyncd.state.store import Journaled
 from datasyncd.state.transaction import Tx
 
@@ -44,7 +43,7 @@ class Restored(msgspec.Struct):
 def put_back(file: Path, state: Path, now: Callable[[], int]) -> Restored:
     """Let a backup take the place of the state, whose lock is held. `now`: microseconds.
 
-    Raises `OSError`, `DamagedState`, `StateNewer`; then the state is as it was.
+    Raises `OSError`, `StateError`; then the state is as it was.
     On crash: the state is the old or the new one; a half-made `.restoring` file is made anew the next time.
     """
     found = backup.inspect(file)
@@ -59,7 +58,7 @@ def put_back(file: Path, state: Path, now: Callable[[], int]) -> Restored:
         steps.announce("restore", b"")
         unknown = steps.run_step(lambda tx: outdate(tx, found.at, steps.fingerprints))
         backup.as_one_file(db)
-    backup.sync(new)
+    sync(new)
     kept = state.with_name(f"{state.name}.replaced-{timestamp(at).replace(':', '')}")
     was_there = backup.take_place(new, state, kept)
     return Restored(
@@ -75,7 +74,7 @@ def _beyond(found: backup.Contents, state: Path, now: int) -> tuple[int, int]:
     """
     clock = max(found.at, now)
     sequence = found.sequence + max(now - found.at, LEAST_GAP)
-    with contextlib.suppress(OSError, DamagedState, StateNewer, sqlite3.Error):
+    with contextlib.suppress(OSError, StateError):
         replaced = backup.inspect(state)
         clock, sequence = max(clock, replaced.at), max(sequence, replaced.sequence)
     return clock, sequence

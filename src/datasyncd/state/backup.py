@@ -11,12 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-from .codec import DamagedState
+from .codec import see_whole
 from .copy import reading
-from .database import StateNewer, newest_schema
+from .database import LOOKED_AT_WHOLE, check_pages, look, sync
+from .errors import opening
 
-TABLES = frozenset({"meta", "field", "cluster", "match_key", "binding", "attempt", "outbox", "cursor", "journal"})
-"""A database that lacks one of these is somebody else's."""
+_DOCUMENTS = (
+    "SELECT keys FROM cluster",
+    "SELECT body FROM cluster",
+    "SELECT body FROM binding",
+    "SELECT body FROM attempt",
+)
+"""What is read before anything is decided."""
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -36,7 +42,7 @@ def copy(source: Path, target: Path) -> None:
     The copy is what was committed when it began. The connection reads and nothing else: its writer goes on
     meanwhile, and stays the only one that checkpoints.
 
-    Raises `OSError`, `FileExistsError` if the target is there; `DamagedState`.
+    Raises `OSError`, `FileExistsError` if the target is there; `StateError`.
     On crash: the target is left unfinished.
     """
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -52,23 +58,17 @@ def copy(source: Path, target: Path) -> None:
 
 
 def inspect(path: Path) -> Contents:
-    """What a state holds, after a look at every page of it. Raises `OSError`, `DamagedState`, `StateNewer`."""
+    """What a state holds, after a look at every page and document of it. Raises `OSError`, `StateError`."""
     size = path.stat().st_size
     with _reading(path) as db:
-        names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not names >= TABLES:
-            raise DamagedState(f"{path}: not a state of datasyncd")
-        found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if found != "ok":
-            raise DamagedState(f"{path}: damaged: {found}")
+        look(db, path)
+        if size > LOOKED_AT_WHOLE:
+            check_pages(db, path)
+        for query in _DOCUMENTS:
+            for row in db.execute(query):
+                see_whole(row[0], path)
         schema = int(db.execute("PRAGMA user_version").fetchone()[0])
-        if schema > newest_schema():
-            raise StateNewer(
-                f"{path}: written by a newer version (schema {schema}; this version knows {newest_schema()})"
-            )
         meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
-        if not {"sequence", "clock", "secret"} <= meta.keys() or schema < 1:
-            raise DamagedState(f"{path}: not a whole state of datasyncd")
         clusters = int(db.execute("SELECT count(*) FROM cluster").fetchone()[0])
         return Contents(int(meta["clock"]), int(meta["sequence"]), schema, clusters, size)
 
@@ -109,22 +109,11 @@ def as_one_file(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = DELETE")
 
 
-def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, outlive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads. Raises `OSError`, `DamagedState`."""
+    """A connection that only reads. Raises `StateError`."""
     try:
         with reading(path) as db:
             yield db
-    except sqlite3.OperationalError as error:
-        raise OSError(f"{path}: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise DamagedState(f"{path}: not a state file, or damaged: {error}") from error
+        raise opening(error, path) from error

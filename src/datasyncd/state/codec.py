@@ -1,24 +1,36 @@
-"""Codec: documents as stored. The first byte names the form, so that another (encrypted) can come later."""
+"""Codec: documents as stored, with a checksum. The first byte names the form, so that another (encrypted) can come
+later."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
+from zlib import crc32
 
 import msgspec
 
+from .errors import RESTORE, DamagedState
+
 T = TypeVar("T")
 
-PLAIN = b"\x01"
+PLAIN = b"\x02"
+_SUM = 4
+"""Bytes of the checksum that stands before the document: SQLite has none, and a byte that a disk changed in a value
+would go to the systems."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class DamagedState(Exception):
-    """A stored document cannot be read: the state file is damaged, or from a newer version."""
-
-
 def pack(document: Any) -> bytes:
-    """Msgpack behind the codec byte."""
-    return PLAIN + _encode(document)
+    """Msgpack behind the codec byte and its CRC-32."""
+    body = _encode(document)
+    return b"".join((PLAIN, crc32(body).to_bytes(_SUM, "big"), body))
+
+
+def see_whole(blob: bytes, place: object = "the state") -> memoryview:
+    """The document in a blob, undecoded. Raises `DamagedState` if it is not what was stored."""
+    body = memoryview(blob)[1 + _SUM :]
+    if blob[:1] != PLAIN or crc32(body).to_bytes(_SUM, "big") != blob[1 : 1 + _SUM]:
+        raise DamagedState(f"{place}: damaged: a stored document is not what was stored; {RESTORE}")
+    return body
 
 
 class Unpack(msgspec.Struct, frozen=True):
@@ -31,9 +43,10 @@ class Unpack(msgspec.Struct, frozen=True):
         return cls(msgspec.msgpack.Decoder(kind))
 
     def __call__(self, blob: bytes) -> Any:
-        if blob[:1] != PLAIN:
-            raise DamagedState(f"unknown form {blob[:1]!r} of a stored document")
         try:
-            return self.decoder.decode(memoryview(blob)[1:])
+            return self.decoder.decode(see_whole(blob))
         except msgspec.MsgspecError as error:
-            raise DamagedState(f"a stored document cannot be read: {error}") from error
+            # Its text may quote a value.
+            raise DamagedState(
+                f"the state: damaged: a document cannot be read ({type(error).__name__}); {RESTORE}"
+            ) from None

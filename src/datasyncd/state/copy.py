@@ -14,27 +14,28 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .codec import DamagedState
-from .database import lock_file, migrate
+from .database import lock_file, look, migrate, refuse_empty
+from .errors import opening
 
 
 def copy_of(path: Path) -> sqlite3.Connection:
     """The state as it was committed last, or an empty one where there is none.
 
-    Raises `StateNewer`, `DamagedState`. On crash, even by SIGKILL: SQLite unlinks the file of a database without a
+    Raises `StateError`. On crash, even by SIGKILL: SQLite unlinks the file of a database without a
     name when it makes it, so the system frees it with the process.
     """
     db = sqlite3.connect("", isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         if path.exists():
             with reading(path) as source:
+                look(source, path)
                 source.backup(db)
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA cache_size = -32768")
         migrate(db, path)
     except sqlite3.DatabaseError as error:
         db.close()
-        raise DamagedState(f"{path}: not a state file, or damaged: {error}; restore a backup") from error
+        raise opening(error, path) from error
     except BaseException:
         db.close()
         raise
@@ -43,7 +44,8 @@ def copy_of(path: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that reads one committed state of the file, whoever works on it."""
+    """A connection that reads one committed state of the file, whoever works on it. Raises `DamagedState`."""
+    refuse_empty(path)
     with contextlib.ExitStack() as held:
         if not held.enter_context(_nobody_works_on(path)):
             # Whoever works on it has opened its write-ahead log, and reading through that leaves nothing behind.

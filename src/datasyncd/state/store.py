@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -19,7 +19,8 @@ from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.fingerprint import Fingerprinter
 
 from .copy import copy_of
-from .database import StateLocked, connect, lock
+from .database import connect, lock
+from .errors import DamagedState, of_sqlite
 from .transaction import Tx
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Store(Protocol):
         ...
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
-        """Run a step in one transaction. On crash, error or cancel: all of it or nothing."""
+        """Run a step in one transaction. On crash, error or cancel: all of it or nothing. Raises `StateError`."""
         ...
 
     async def aclose(self) -> None: ...
@@ -112,40 +113,49 @@ class _Writer(aiosqlite.Connection):
 class SqliteStore:
     """The state in one SQLite file, with one writer."""
 
-    def __init__(self, writer: _Writer, steps: Journaled, held: contextlib.ExitStack) -> None:
+    def __init__(self, path: Path, writer: _Writer, steps: Journaled, held: contextlib.ExitStack) -> None:
+        self.path = path
         self._writer = writer
         self._steps = steps
         self._held = held
 
     @classmethod
     async def open(cls, path: Path, now: Callable[[], int]) -> SqliteStore:
-        """Open or create the state. Raises `StateLocked`, `StateNewer`, `DamagedState`."""
+        """Open or create the state. Raises `StateError`."""
         held = contextlib.ExitStack()
         held.enter_context(lock(path))
-        return await cls._open(lambda: connect(path), now, held)
+        return await cls._open(path, lambda: connect(path), now, held)
 
     @classmethod
     async def open_copy(cls, path: Path, now: Callable[[], int]) -> SqliteStore:
         """A copy that goes when it is closed; the state is only read, and need not exist.
 
-        Raises `StateNewer`, `DamagedState`.
+        Raises `StateError`.
         """
-        return await cls._open(lambda: copy_of(path), now, contextlib.ExitStack())
+        return await cls._open(path, lambda: copy_of(path), now, contextlib.ExitStack())
 
     @classmethod
     async def _open(
-        cls, connector: Callable[[], sqlite3.Connection], now: Callable[[], int], held: contextlib.ExitStack
+        cls, path: Path, connector: Callable[[], sqlite3.Connection], now: Callable[[], int], held: contextlib.ExitStack
     ) -> SqliteStore:
+        def opened() -> tuple[sqlite3.Connection, Journaled]:
+            db = connector()
+            try:
+                return db, Journaled(db, now)
+            except BaseException:
+                db.close()
+                raise
+
         try:
-            # Opened elsewhere: a connector that fails would leave the writer's thread to a loop that may be closed.
-            db = await anyio.to_thread.run_sync(connector)
+            # Opened elsewhere: what fails here would leave the writer's thread to a loop that may be closed.
+            with _named(path):
+                db, steps = await anyio.to_thread.run_sync(opened)
             writer = _Writer(lambda: db, iter_chunk_size=64)
             await writer
-            steps = await writer.run(lambda db: Journaled(db, now))
         except BaseException:
             held.close()
             raise
-        return cls(writer, steps, held)
+        return cls(path, writer, steps, held)
 
     @property
     def sequence(self) -> int:
@@ -164,11 +174,26 @@ class SqliteStore:
         self._steps.announce(command, config_digest)
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
-        return await self._writer.run(lambda _db: self._steps.run_step(step))
+        with _named(self.path):
+            return await self._writer.run(lambda _db: self._steps.run_step(step))
 
     async def aclose(self) -> None:
         await self._writer.close()
         self._held.close()
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Trouble with the file of a state says which file, and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        known = of_sqlite(error, path)
+        if known is None:
+            raise
+        raise known from error
+    except DamagedState as error:
+        raise DamagedState(str(error).replace("the state", str(path), 1)) from None
 
 
 class InlineStore:
@@ -195,4 +220,4 @@ class InlineStore:
         return None
 
 
-__all__ = ["InlineStore", "SqliteStore", "StateLocked", "Store"]
+__all__ = ["InlineStore", "SqliteStore", "Store"]

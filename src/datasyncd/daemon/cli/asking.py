@@ -14,7 +14,7 @@ import click
 
 from ..control.client import NotRunning, ask
 from ..control.message import Failure
-from .stopped import TRY_AGAIN, UNAVAILABLE, stop, stop_for_config
+from .stopped import UNAVAILABLE, stop, stop_for_config
 
 if TYPE_CHECKING:
     from ..config.problems import Problem
@@ -111,9 +111,6 @@ def me() -> str:
 def _from_state(path: Path | None, command: str, arguments: Mapping[str, Any]) -> Any:
     import anyio
 
-    from datasyncd.state.codec import DamagedState
-    from datasyncd.state.database import StateLocked, StateNewer
-
     from ..engine import Engine
     from ..review import commands
     from ..review.refusal import Unable
@@ -131,8 +128,6 @@ def _from_state(path: Path | None, command: str, arguments: Mapping[str, Any]) -
         return anyio.run(run)
     except Unable as refusal:
         stop(refusal.text, refusal.exit_code)
-    except (StateLocked, StateNewer, DamagedState) as error:
-        stop(str(error), TRY_AGAIN if isinstance(error, StateLocked) else UNAVAILABLE)
 
 
 def load_config(path: Path | None) -> Any:

@@ -8,13 +8,14 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..control.client import NotRunning
 from .asking import ask_daemon, common, input_file, state_folder
 from .screen import moment, show_json
-from .stopped import TRY_AGAIN, UNAVAILABLE, USAGE, stop
+from .stopped import UNAVAILABLE, USAGE, stop
 
 
 @click.command()
@@ -26,7 +27,7 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
 
     FILE is written whole or not at all, and only its owner may read it: it holds what the records hold.
     """
-    from datasyncd.state.backup import inspect, sync
+    from datasyncd.state.database import sync
 
     from ..review.timestamp import timestamp
 
@@ -36,7 +37,7 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
     with _refusals():
         try:
             _copy(config, new)
-            found = inspect(new)
+            found = _looked_at(new, config)
             _put(new, file, force)
             sync(file.parent)
         finally:
@@ -89,22 +90,16 @@ def restore(config: Path | None, as_json: bool, file: Path) -> None:
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
     """Leaves with the exit code of what stands in the way."""
-    from datasyncd.state.codec import DamagedState
-    from datasyncd.state.database import StateLocked, StateNewer
-
     try:
         yield
-    except StateLocked as error:
-        stop(str(error), TRY_AGAIN)
     except FileExistsError as error:
         stop(f"{error.filename2 or error.filename}: is there already; --force replaces it", USAGE)
-    except (StateNewer, DamagedState) as error:
-        stop(str(error), UNAVAILABLE)
 
 
 def _copy(config: Path | None, new: Path) -> None:
     """A copy of the state: the daemon makes it in its own folder, or it is made here where no daemon answers."""
-    from datasyncd.state.backup import copy, sync
+    from datasyncd.state.backup import copy
+    from datasyncd.state.database import sync
 
     from ..engine import STATE_FILE
 
@@ -122,6 +117,19 @@ def _copy(config: Path | None, new: Path) -> None:
     finally:
         made.unlink(missing_ok=True)
     return None
+
+
+def _looked_at(new: Path, config: Path | None) -> Any:
+    """What a copy holds. If it is damaged, so is the state, which keeps its name in the error."""
+    from datasyncd.state.backup import inspect
+    from datasyncd.state.errors import StateError
+
+    from ..engine import STATE_FILE
+
+    try:
+        return inspect(new)
+    except StateError as error:
+        raise type(error)(str(error).replace(str(new), str(state_folder(config)[1] / STATE_FILE))) from None
 
 
 def _for_owner(path: str, flags: int) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from .screen import show_json
-from .stopped import BUG, INTERRUPTED, UNAVAILABLE, USAGE, Stopped, tell
+from .stopped import BUG, INTERRUPTED, TRY_AGAIN, UNAVAILABLE, USAGE, Stopped, tell
 
 TRACE = "DATASYNCD_TRACE"
 """Environment variable: show where a bug is."""
@@ -105,10 +105,14 @@ def _misused(error: click.UsageError, as_json: bool) -> int:
 
 
 def _unexpected(error: BaseException, as_json: bool) -> int:
-    """What no command foresaw: trouble of the machine, or a bug. The text of a bug may hold a person's data."""
+    """Trouble with the state or of the machine, or a bug, whose text may hold a person's data."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    if isinstance(error, OSError):
+    from datasyncd.state.errors import StateError
+
+    if isinstance(error, StateError):
+        stopped = Stopped(str(error), TRY_AGAIN if error.passes else UNAVAILABLE)
+    elif isinstance(error, OSError):
         stopped = Stopped(str(error), UNAVAILABLE)
     else:
         stopped = Stopped(f"a bug: {type(error).__name__}; with {TRACE}=1 it shows where", BUG)

@@ -12,7 +12,7 @@ import click
 
 from .asking import common, input_file, load_config
 from .screen import coloured, count, show_json, table, text_of
-from .stopped import TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
+from .stopped import TRY_AGAIN, USAGE, stop, stop_for_config
 from .work import show_sync
 
 T = TypeVar("T")
@@ -87,8 +87,7 @@ def _run(settings: Any, work: Callable[[], Awaitable[T]]) -> T:
     """Leaves with the exit code that says why it could not be done."""
     import anyio
 
-    from datasyncd.state.codec import DamagedState
-    from datasyncd.state.database import StateLocked, StateNewer
+    from datasyncd.state.errors import StateLocked
 
     from ..check import refuse_inconsistent
     from ..config.problems import ConfigInvalid
@@ -109,8 +108,6 @@ def _run(settings: Any, work: Callable[[], Awaitable[T]]) -> T:
         stop(str(error), USAGE)
     except StateLocked:
         stop("a daemon works on this state, and sends what is due by itself; stop it to apply a plan", TRY_AGAIN)
-    except (StateNewer, DamagedState) as error:
-        stop(str(error), UNAVAILABLE)
 
 
 def _builtins(found: Any) -> Any:

@@ -11,7 +11,7 @@ import click
 from ..control.client import NotRunning
 from .asking import ask_daemon, common, load_config
 from .screen import coloured, count, show_json, table
-from .stopped import CONFIG, TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_config
+from .stopped import CONFIG, TRY_AGAIN, USAGE, stop, stop_for_config
 
 
 @click.command()
@@ -19,9 +19,6 @@ from .stopped import CONFIG, TRY_AGAIN, UNAVAILABLE, USAGE, stop, stop_for_confi
 def run(config: Path | None, as_json: bool) -> None:
     """The daemon, in the foreground. SIGTERM drains, SIGHUP reloads the config if it is valid."""
     import anyio
-
-    from datasyncd.state.codec import DamagedState
-    from datasyncd.state.database import StateLocked, StateNewer
 
     from .. import app
     from ..config.load import find
@@ -34,14 +31,10 @@ def run(config: Path | None, as_json: bool) -> None:
         anyio.run(app.run, find(config))
     except ConfigInvalid as invalid:
         stop_for_config(invalid.problems)
-    except StateLocked as error:
-        stop(str(error), TRY_AGAIN)
     except ExceptionGroup as several:
         if several.subgroup(AlreadyServed) is None:
             raise
         stop("another daemon answers at the control socket of this state", TRY_AGAIN)
-    except (StateNewer, DamagedState) as error:
-        stop(str(error), UNAVAILABLE)
 
 
 @click.command()
@@ -69,9 +62,6 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
     import anyio
     import msgspec
 
-    from datasyncd.state.codec import DamagedState
-    from datasyncd.state.database import StateLocked, StateNewer
-
     from .. import cycle
     from ..check import refuse_inconsistent
     from ..config.problems import ConfigInvalid
@@ -95,10 +85,6 @@ def _sync_here(config: Path | None, link: str | None, full: bool) -> dict[str, A
         result = anyio.run(work)
     except ConfigInvalid as invalid:
         stop_for_config(invalid.problems)
-    except StateLocked as error:
-        stop(str(error), TRY_AGAIN)
-    except (StateNewer, DamagedState) as error:
-        stop(str(error), UNAVAILABLE)
     return {**msgspec.to_builtins(result), "exit_code": result.exit_code}
 
 

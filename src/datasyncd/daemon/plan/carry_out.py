@@ -42,7 +42,7 @@ class Applied(SyncResult):
 async def apply(config: Config, path: Path, *, strict: bool = False, progress: Progress | None = None) -> Applied:
     """Carry out the plan in a file. `strict`: only if all of it still stands, and nothing else is due.
 
-    Raises `NoPlan`, `OSError`, `StateLocked`, `StateNewer`, `DamagedState`.
+    Raises `NoPlan`, `OSError`, `StateError`.
 
     On crash: as in every run.
     """
