@@ -203,9 +203,9 @@ def test_a_reading_that_leaves_a_field_out_does_not_end_a_write_of_that_field() 
     contact = linked("crm", system("mail", "none", late_s=60.0), name="Ann")
     contact.loses_answer("mail")
     contact.edits("crm", name="Anna")
-    contact.world.desks["mail"].absent.add("name")
     contact.world.pulls("crm")
     contact.world.delivers("mail")
+    contact.world.desks["mail"].absent.add("name")
     contact.world.waits(61)
     contact.world.pulls("mail")
     assert contact.ghosts() == 1
@@ -213,6 +213,22 @@ def test_a_reading_that_leaves_a_field_out_does_not_end_a_write_of_that_field() 
     contact.world.desks["mail"].absent.clear()
     contact.world.waits(1)
     contact.syncs()
+    contact.is_at_rest()
+
+
+def test_a_newer_version_without_the_field_does_not_end_a_write_of_that_field() -> None:
+    """What landed would be taken for somebody's step once the field is read again."""
+    contact = linked("crm", "mail", points=0)
+    contact.loses_answer("mail")
+    contact.edits("crm", points=1)
+    contact.world.desks["mail"].absent.add("points")
+    contact.world.pulls("crm")
+    contact.world.delivers("mail")
+    contact.world.pulls("mail")
+    contact.world.desks["mail"].absent.clear()
+    contact.syncs()
+
+    assert contact.everywhere("points") == {1}
     contact.is_at_rest()
 
 

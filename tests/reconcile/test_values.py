@@ -87,6 +87,33 @@ def test_an_absent_field_is_not_written_over_by_a_precondition_that_nobody_looke
     assert contact.conflicts() == [both("city", crm="Oslo", mail="Bonn", chosen="Bonn")]
 
 
+def test_a_field_that_the_reading_before_a_write_left_out_is_not_written_yet() -> None:
+    """Where nothing refuses a stale write, that reading is all that there is; one without the field shows no edit."""
+    contact = linked("crm", system("mail", "none"), city="Bern")
+    contact.edits("mail", city="Thun")
+    contact.world.desks["mail"].absent.add("city")
+    contact.edits("crm", city="Chur")
+    contact.world.pulls("crm")
+    contact.world.delivers("mail")
+    assert contact.shows("city")["mail"] == "Thun"
+
+    contact.world.desks["mail"].absent.clear()
+    contact.syncs()
+
+    assert len(contact.everywhere("city")) == 1
+    assert [set(values.values) for values in contact.conflicts()] == [{("crm", "Chur"), ("mail", "Thun")}]
+    contact.is_at_rest()
+
+
+def test_a_field_that_stays_absent_is_written_all_the_same() -> None:
+    contact = linked("crm", system("mail", "none"), city="Bern")
+    contact.world.desks["mail"].absent.add("city")
+    contact.edits("crm", city="Chur")
+    contact.syncs()
+
+    assert contact.shows("city")["mail"] == "Chur"
+
+
 def test_a_field_that_stays_absent_is_read_no_more_for_that() -> None:
     """Twice running it is how the system is now; what is there goes on."""
     contact = linked("crm", "mail", name="Ann", city="Rome")

@@ -151,6 +151,8 @@ def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding
         return
     regs = cluster.regs
     passes: bool | None = None
+    # What the last reading left out was not looked at before the write; a second one that leaves it out settles it.
+    unread = binding.body.absent if link.condition != "enforced" and not binding.digest else ()
     for number in sorted(behind):
         shadow, reg = shadows[number], regs.get(number)
         if shadow.ctx is None or reg is None or dominates(shadow.ctx, reg.ctx):
@@ -159,6 +161,8 @@ def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding
         choice = resolve(cluster, reg, rule, entity)
         lowers = rule.consent and choice.value == CONSENT_OUT
         if not choice.decided or (reg.hold and not lowers):
+            continue
+        if unread and number in unread:
             continue
         if number in blocked and (blocked[number] == reg.ctx or -1 in blocked[number]):
             continue

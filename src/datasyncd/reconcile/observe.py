@@ -449,6 +449,7 @@ class Observer:
         absent = self.absent
         if not absent or absent == binding.body.absent:
             if binding.digest != reading.digest or binding.version != reading.version:
+                self.cluster.rescan = self.cluster.rescan or bool(absent)
                 binding.digest, binding.version = reading.digest, reading.version
                 binding.changed = True
         elif binding.digest:
@@ -489,7 +490,8 @@ class Observer:
                 and reading.version > ghost.base_version
             )
             late = reading.began_at > ghost.gave_up_at + link.late_us
-            if newer or (late and ghost.body.fields.keys().isdisjoint(absent)):
+            # Until a reading shows all that was sent, nobody knows whether it landed, whatever can land no more.
+            if (newer or late) and ghost.body.fields.keys().isdisjoint(absent):
                 self.cluster.end(ghost)
                 self.cluster.rescan = True
 
