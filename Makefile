@@ -6,7 +6,7 @@ VENV    ?= .venv
 # More arguments for pytest, such as PYTEST_ARGS="-k consent -x", and processes for it (auto: one a core; 0: this one).
 PYTEST_ARGS ?=
 WORKERS ?= auto
-SEEDS   ?= 200
+SEEDS   ?= 20000
 
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -48,7 +48,7 @@ format: $(READY) ## bring the code into the form that `make check` expects
 bench: $(READY) ## measure: records a second, latency, idle cost, status (N=1000 contacts: smaller)
 	@set -e; for name in first_sync plan latency postgres idle status; do $(BIN)/python -m tests.benchmarks.bench_$$name; done
 
-simulate: $(READY) ## the reconciler under faults, SEEDS=200 histories
+simulate: $(READY) ## the reconciler under faults, SEEDS=20000 histories on all cores (minutes)
 	@$(BIN)/python -m datasyncd simulate --seeds $(SEEDS)
 
 torture: $(READY) ## kill the daemon at every step and look for what was lost (minutes)

@@ -29,6 +29,7 @@ from datasyncd.state.transaction import Tx
 from .oracle import Broken, Oracle, check
 from .people import Habits, People
 from .scheduler import SECOND, Scheduler
+from .situations import SEEN_AT_REST, counted_in
 from .states import InMemory, OnDisk, State
 from .story import Line, Story
 from .systems import EVERYTHING, FIELDS, OBJECT, SELECTIONS, System, link_of, promises, rules_of
@@ -37,6 +38,8 @@ T = TypeVar("T")
 
 AFTERWARDS_S = 6.0
 """Virtual seconds after the last edit in which systems still fail."""
+SHOWN_S = 6.0
+"""After that every change shows in searches, and no robot has still to react to one."""
 ROUNDS = 40
 """Cycles after which everything must be quiet."""
 ROUND_S = 30.0
@@ -61,16 +64,19 @@ class Shape(msgspec.Struct, frozen=True):
 def shape_of(random: Random, faulty: bool) -> Shape:
     """Drawn from the seed."""
     size = random.random()
+    come_and_go = random.random() < 0.12
     if size < 0.85:
         edits, persons, systems = random.randrange(2, 5), random.choice((1, 1, 1, 2)), random.choice((2, 2, 2, 3))
     elif size < 0.98:
         edits, persons, systems = random.randrange(5, 10), random.randrange(1, 4), random.choice((2, 3))
     else:
         edits, persons, systems = random.randrange(12, 30), random.randrange(2, 5), 3
+    if come_and_go:
+        edits += 4
     mapped = EVERYTHING if size >= 0.98 else random.choice(SELECTIONS)
     habits = Habits(
         edits, edits * random.choice((0.5, 1.5, 3.0)), persons, random.random() < 0.5, random.random() < 0.5,
-        random.choice((0.0, 0.4, 0.7)),
+        random.choice((0.0, 0.4, 0.7)), come_and_go,
     )  # fmt: skip
     return Shape(systems, habits, mapped, random.choice((0, 1, 2)) if faulty else 0)
 
@@ -285,9 +291,6 @@ class History:
         counts = await Delivery(link, self.store, self.begin, pulled).run()
         self.written += counts.created + counts.updated + counts.deleted
         self.seen["unknown outcome"] += counts.unknown
-        self.seen["create"] += counts.created
-        self.seen["update"] += counts.updated
-        self.seen["delete"] += counts.deleted
         return counts
 
     def _is_dirty(self, link: Link) -> bool:
@@ -305,14 +308,18 @@ class History:
     def _settle(self) -> None:
         """No people and no new faults: cycles until a whole one writes nothing and changes nothing."""
         self._calm = True
+        self._run_until(self.scheduler.now + round(SHOWN_S * SECOND))
         self._start()
         for _ in range(ROUNDS):
-            before = self.written, self._db.total_changes
+            before = self._changes()
             self.scheduler.start("settle", self._cycle())
             self._run_until(self.scheduler.now + round(ROUND_S * SECOND))
-            if (self.written, self._db.total_changes) == before and not self._waiting():
+            if self._changes() == before and not self._waiting():
                 return
         raise Broken(f"P7: not quiet after {ROUNDS} cycles; waiting: {self._waiting()}")
+
+    def _changes(self) -> tuple[int, ...]:
+        return self._db.total_changes, *(len(system.world.changes) for system in self.systems)
 
     async def _cycle(self) -> None:
         self.store._steps.run_step(self._approve)
@@ -328,7 +335,8 @@ class History:
         for guard in tx.guards.all():
             self.seen["mass-delete guard"] += 1
             tx.guards.set_state(guard.id, "approved")
-            tx.outbox.wake(guard.system, guard.entity, tx.at)
+            for system in self.rules.links:
+                tx.outbox.wake(system, guard.entity, tx.at)
 
     def _waiting(self) -> list[tuple[object, ...]]:
         rows = self._db.execute("SELECT * FROM outbox WHERE due_at < ?", (HELD,)).fetchall()
@@ -345,12 +353,13 @@ class History:
         )
         for report in reports:
             self.seen[f"report {report.kind}"] += 1
+        for row in self._db.execute("SELECT kind, count(*) FROM journal GROUP BY kind"):
+            self.seen[f"journal {row[0]}"] += row[1]
+        self.seen.update({name: self.seen[told] for name, told in SEEN_AT_REST.items()})
         quarantined = self._db.execute("SELECT system, ext_id, kind FROM quarantine").fetchall()
-        for row in quarantined:
-            self.seen[f"quarantine {row[2]}"] += 1
-        self.seen["incarnation bump"] += sum(b.incarnation for c in clusters for b in c.bindings)
-        for system in self.systems:
-            self.seen.update(system.world.seen)
+        self.seen["fault-free seed"] = int(not self.faulty)
+        self.seen["state on disk"] = int(isinstance(self.state, OnDisk))
+        self.seen["robot edit"] += self.people.robot_edits
         kept_out = {(row[0], row[1]) for row in quarantined}
         joined = self._db.execute(
             "SELECT b.system, b.ext_id, j.at FROM journal j JOIN binding b ON b.id = j.binding_id WHERE j.kind = 'bind'"
@@ -360,11 +369,13 @@ class History:
             {(system, ext_id): at for system, ext_id, at in joined},
         )  # fmt: skip
         self._writes_bounded()
+        for system in self.systems:
+            self.seen.update(system.world.seen)
         return Outcome(self.seed, self._digest(), self.seen)
 
     def _writes_bounded(self) -> None:
         """P6: writes per edit are bounded."""
-        edits = len(self.oracle.edits) + len(self.oracle.deletes) + len(self.oracle.born)
+        edits = len(self.oracle.edits) + len(self.oracle.deletes) + len(self.oracle.born) + len(self.oracle.renamed)
         most = 4 * edits * len(self.systems) + 3 * self.seen["unknown outcome"]
         if self.written > most:
             raise Broken(f"P6: {self.written} writes for {edits} edits (at most {most})")
@@ -384,6 +395,7 @@ def run(seed: int, tell: Callable[[Line], None] | None = None) -> Outcome:
     """One history. Raises `Broken`, with the seed."""
     with contextlib.closing(History(seed, tell)) as history:
         try:
-            return history.run()
+            with counted_in(history.seen):
+                return history.run()
         except Broken as broken:
             raise Broken(f"seed {seed}: {broken}") from broken

@@ -6,15 +6,19 @@ Every act has its own random numbers, so that one can be left out of a history a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 
 import msgspec
+
+from datasyncd.adapters.contract import Write
 
 from .oracle import Edit, Oracle, address_of
 from .scheduler import SECOND, Scheduler
 from .story import Story
 from .systems import EMAIL, FIELDS, OBJECT, System
 
+MARK = " (checked)"
 SCALARS = ("name", "city", "language")
 
 
@@ -29,6 +33,8 @@ class Habits(msgspec.Struct, frozen=True):
     creates: bool
     hints: float
     """Share of the changes that a system tells the daemon of at once, 0.0 to 1.0."""
+    come_and_go: bool
+    """Records are mostly made, deleted and renamed."""
 
 
 class People:
@@ -58,7 +64,11 @@ class People:
         self._values = 0
         self._fields = [FIELDS[number].name for number in sorted(systems[0].mapped) if number != EMAIL]
         self._emails: list[str] = []
-        """Of records that were deleted."""
+        """Addresses that somebody had, and that others may get: those of deleted records, and given up ones."""
+        self.robot_edits = 0
+        for system in systems:
+            if system.promise.robot and "city" in self._fields:
+                system.world.landed = partial(self._alarm, system)
         self._times = sorted(self.random.uniform(0, habits.span_s) for _ in range(habits.edits))
 
     def begin(self) -> None:
@@ -82,22 +92,42 @@ class People:
         """One thing that somebody does."""
         system = self.random.choice(self.systems)
         records = system.world.holds(OBJECT)
-        roll = self.random.random()
-        if self.habits.creates and roll < 0.08:
-            again = self._emails and self.random.random() < 0.6
+        what = self._deed()
+        if what == "create":
+            again = self._emails and self.random.random() < 0.75
             email = self.random.choice(self._emails) if again else f"n{self._number()}@example.com"
             facts = {name: self._value(name) for name in SCALARS[:1] if name in self._fields}
             key = self.create(system, email, facts)
-        elif self.habits.deletes and roll < 0.16 and records:
-            key = self.random.choice(sorted(records))
-            self.delete(system, key)
         elif records:
             key = self.random.choice(sorted(records))
-            self.edit(system, key)
+            {"delete": self.delete, "rename": self.rename, "edit": self.edit}[what](system, key)
         else:
             return
         while self.random.random() < self.habits.hints:
             self._hint(system.name, key, self.random.uniform(0, 2))
+
+    def _alarm(self, system: System, write: Write) -> None:
+        """Something in the system reacts to what was written."""
+        if write.key is not None and write.fields.get("city") is not None:
+            self.scheduler.start("robot", self._mark(system, write.key), 1.5)
+
+    async def _mark(self, system: System, key: str) -> None:
+        """Once for each value: it leaves alone what it has marked."""
+        held = system.world.holds(OBJECT).get(key, {})
+        city = held.get("city")
+        if isinstance(city, str) and not city.endswith(MARK):
+            self._tell(f"robot {system.name}:{key}", {"city": city + MARK})
+            system.world.edit(OBJECT, key, city=city + MARK)
+            self.oracle.edited(Edit(system.name, key, "city", city + MARK, self.scheduler.now), city)
+            self.robot_edits += 1
+
+    def _deed(self) -> str:
+        if self.habits.come_and_go:
+            return self.random.choice(("create", "create", "delete", "delete", "rename", "edit"))
+        roll = self.random.random()
+        if self.habits.creates and roll < 0.15:
+            return "create" if roll < 0.10 else "rename"
+        return "delete" if self.habits.deletes and roll > 0.88 else "edit"
 
     def create(self, system: System, email: str, facts: dict[str, str]) -> str:
         """A new record in one system."""
@@ -119,6 +149,16 @@ class People:
         self._emails.append(str(held["email"]))
         self.oracle.deleted(system.name, key, held)
         system.world.delete(OBJECT, key)
+
+    def rename(self, system: System, key: str) -> None:
+        """Somebody gets another address: the key by which records are matched."""
+        other = self._emails and self.random.random() < 0.4
+        email = self.random.choice(self._emails) if other else f"r{self._number()}@example.com"
+        before = str(system.world.holds(OBJECT)[key]["email"])
+        self._emails.append(before)
+        self._tell(f"edit {system.name}:{key}", {"email": email})
+        system.world.edit(OBJECT, key, email=email)
+        self.oracle.renamed += [before, email]
 
     def edit(self, system: System, key: str) -> None:
         """Somebody edits one or two fields of a record, having seen what they hold."""

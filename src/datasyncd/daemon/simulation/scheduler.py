@@ -51,6 +51,8 @@ class Scheduler:
         """How many there were: a history's own clock, which a crash is timed by."""
         self.fuse = -1
         """Pauses until the process dies where it stands; below 0: it lives."""
+        self.task = ""
+        """Name of the task that goes on now."""
         self.moved: Callable[[int], None] = lambda _now: None
         """Called whenever time has passed."""
         self._until = 0
@@ -78,6 +80,7 @@ class Scheduler:
         while turns and turns[0][0] <= until:
             due, _, _, task = heappop(turns)
             self._move(due)
+            self.task = task.name
             try:
                 pause = task.coroutine.send(None)
             except StopIteration:

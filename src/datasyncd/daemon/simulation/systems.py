@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -16,17 +16,23 @@ from datasyncd.adapters.contract import (
     Condition,
     Context,
     Deletions,
+    Gone,
+    Key,
+    Malformed,
     Moment,
     ObjectSpec,
     Outcome,
+    Record,
     Schema,
     Stale,
     VersionOrder,
     Write,
+    Written,
 )
 from datasyncd.adapters.memory.adapter import MemoryAdapter
 from datasyncd.adapters.memory.faults import Faults
-from datasyncd.adapters.memory.history import Versioned
+from datasyncd.adapters.memory.history import State as VersionedState
+from datasyncd.adapters.memory.history import Versioned, versioned
 from datasyncd.adapters.memory.world import Image, MemorySystem
 from datasyncd.adapters.translate import FieldTypeOptions, MappedField, Translation, match_text
 from datasyncd.daemon.link import Link
@@ -64,6 +70,9 @@ class Promise(msgspec.Struct, frozen=True):
     unknown: float
     refused: float
     slow: float
+    absent: float = 0.0
+    robot: bool = False
+    """Something there marks each city that we write."""
 
 
 def promises(random: Random, faults: bool, count: int) -> list[Promise]:
@@ -85,10 +94,12 @@ def promises(random: Random, faults: bool, count: int) -> list[Promise]:
             incremental=database and random.random() < 0.7,
             deletions=Deletions.TOLD if database else Deletions.ABSENCE,
         )
+        robot = random.random() < 0.15
         if faults:
-            out.append(Promise(name, capabilities, random.choice((0.0, 0.1, 0.3)), random.choice((0.0, 0.1)), 0.3))
+            unknown, refused = random.choice((0.0, 0.1, 0.3)), random.choice((0.0, 0.1))
+            out.append(Promise(name, capabilities, unknown, refused, 0.3, random.choice((0, 0, 0.03)), robot))
         else:
-            out.append(Promise(name, capabilities, 0.0, 0.0, 0.2))
+            out.append(Promise(name, capabilities, 0.0, 0.0, 0.2, robot=robot))
     return out
 
 
@@ -99,7 +110,12 @@ class Table(MemorySystem):
         super().__init__(capabilities, lag_s=lag_s)
         self.columns = columns
         self.covered: dict[tuple[str, object], int] = {}
-        """Where writes are not conditional: (field, value) that a write of ours covered, and when."""
+        """Where writes are not conditional: (field, value) that a write of ours covered, and what that write was based
+        on: the moment of the state that was read before it."""
+        self.based: dict[str, int] = {}
+        """The same by write."""
+        self.landed: Callable[[Write], None] = lambda _write: None
+        """Called with each write that had its effect."""
         self.seen: Counter[str] = Counter()
         """How often each situation came up here."""
 
@@ -111,18 +127,62 @@ class Table(MemorySystem):
 
     def land(self, object: str, write: Write, versioned: Versioned, image: Image | None = None) -> Outcome:
         held = self.histories(object)[write.key].now.fields if write.key in self.histories(object) else None
-        if self.capabilities.condition is Condition.NONE and held is not None:
-            # Nothing stops a write that lands on an edit which came after its pre-flight.
-            self.covered.update({(name, held[name]): self.now for name in write.fields if name in held})
-            if "sms" in write.fields and write.op == "update":
-                self.covered["sms", (write.key, held.get("sms"))] = self.now
         if write.op == "create":
+            self.seen["create key replayed"] += self.capabilities.create_key and (object, write.idem_key) in self._made
             blank = dict.fromkeys(self.columns)
             write = msgspec.structs.replace(write, fields={**blank, **write.fields})
         outcome = super().land(object, write, versioned, image)
         if isinstance(outcome, Stale):
             self.seen["precondition conflict"] += 1
+        elif isinstance(outcome, Written):
+            if self.capabilities.condition is Condition.NONE and held is not None and write.op == "update":
+                # Nothing stops a write that lands on an edit which came after its pre-flight.
+                based = self.based.get(write.idem_key, self.now)
+                self.covered.update({(name, held[name]): based for name in write.fields})
+                if "sms" in write.fields:
+                    self.covered["sms", (write.key, held.get("sms"))] = based
+            self.landed(write)
         return outcome
+
+
+class Desk(MemoryAdapter):
+    """What the daemon calls. Notes which state each delivery had read before it wrote."""
+
+    def __init__(self, context: Context, world: Table, faults: Faults, scheduler: Scheduler) -> None:
+        super().__init__(context, world, faults, scheduler.pause)
+        self._table = world
+        self._scheduler = scheduler
+        self._looked: dict[tuple[str, str], int] = {}
+        """By task and record."""
+        self._left_out: dict[str, list[str]] = {}
+        """By record: what the last reading did not mention."""
+
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+        task = self._scheduler.task
+        asked = self._scheduler.now
+        answers = await super().read(object, keys)
+        self._looked.update(((task, key), asked) for key in keys)
+        return answers
+
+    def _record(self, spec: ObjectSpec, key: Key, state: VersionedState) -> Record:
+        """Match keys are never left out: who has none is somebody new. A digest is one of what was read."""
+        record = super()._record(spec, key, state)
+        if state.fields is not None and (len(record.fields) < len(spec.columns) or key in self._left_out):
+            shown = {"email", *self._left_out.get(key, ())}  # a field that is left out twice is gone for good
+            record.fields |= {name: value for name, value in state.fields.items() if name in shown}
+            self._left_out[key] = [name for name in spec.columns if name not in record.fields]
+            read = {name: value for name, value in state.fields.items() if name in record.fields}
+            if self._table.capabilities.version_order is VersionOrder.DIGEST:
+                part = msgspec.structs.replace(state, fields=read)
+                record.version = versioned(spec, VersionOrder.DIGEST)(part)
+        return record
+
+    async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        task = self._scheduler.task
+        for write in writes:
+            if write.key is not None:
+                self._table.based[write.idem_key] = self._looked.get((task, write.key), 1 << 62)
+        return await super().push(object, writes)
 
 
 class System:
@@ -135,7 +195,8 @@ class System:
         lag_s = (lambda: random.uniform(0, lag)) if lag else (lambda: 0.0)
         self.world = Table(promise.capabilities, _columns(mapped), lag_s)
         self.faults = Faults(
-            random, unknown=promise.unknown, refused=promise.refused, slow=promise.slow, longest_s=2.0
+            random, unknown=promise.unknown, refused=promise.refused, slow=promise.slow,
+            absent=promise.absent, longest_s=2.0,
         )  # fmt: skip
         self.calm = Faults(random)
 
@@ -198,8 +259,7 @@ def link_of(
     rule = rules.links[system.name]
     spec, translation = _translation(rule.fields, rule.pushes)
     context = Context(system.name, _NOWHERE, begin, {OBJECT: spec})
-    adapter = MemoryAdapter(context, system.world, faults, scheduler.pause)
-    return Link(rule, rules, adapter, translation, spec)
+    return Link(rule, rules, Desk(context, system.world, faults, scheduler), translation, spec)
 
 
 _NOWHERE = Path()
