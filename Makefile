@@ -48,8 +48,9 @@ format: $(READY) ## bring the code into the form that `make check` expects
 bench: $(READY) ## measure: records a second, latency, idle cost, status (N=1000 contacts: smaller)
 	@set -e; for name in first_sync plan latency postgres idle status; do $(BIN)/python -m tests.benchmarks.bench_$$name; done
 
-simulate: $(READY) ## the reconciler under faults, SEEDS=20000 histories on all cores (minutes)
+simulate: $(READY) ## the reconciler under faults, SEEDS=20000 histories, and without each of its rules (minutes)
 	@$(BIN)/python -m datasyncd simulate --seeds $(SEEDS)
+	@$(BIN)/python -m tests.simulation.test_mutants
 
 torture: $(READY) ## kill the daemon at every step and look for what was lost (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -o python_files="torture_*.py test_*.py" tests/torture $(PYTEST_ARGS)

@@ -28,7 +28,7 @@ from datasyncd.state.transaction import Tx
 
 from .oracle import Broken, Oracle, check
 from .people import Habits, People
-from .scheduler import SECOND, Scheduler
+from .scheduler import SECOND, Endless, Scheduler
 from .situations import SEEN_AT_REST, counted_in
 from .states import InMemory, OnDisk, State
 from .story import Line, Story
@@ -399,3 +399,5 @@ def run(seed: int, tell: Callable[[Line], None] | None = None) -> Outcome:
                 return history.run()
         except Broken as broken:
             raise Broken(f"seed {seed}: {broken}") from broken
+        except Endless as task:
+            raise Broken(f"seed {seed}: P7: {task} goes round in circles") from task

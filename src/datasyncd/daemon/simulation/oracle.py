@@ -52,6 +52,8 @@ class Oracle:
         self.deletes: list[tuple[str, str, Mapping[str, object]]] = []
         self._seen: dict[tuple[str, object], set[object]] = {}
         """(field, value) -> values that its author had seen, itself included."""
+        self._elements: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
+        """Elements of a set that people added to a record, and removed from it. Each is added once in a history."""
         self.renamed: list[str] = []
         """Addresses that somebody got or gave up."""
         self.born: dict[tuple[str, str], int] = {}
@@ -67,11 +69,25 @@ class Oracle:
         if edit.field == "points":
             step = int(str(edit.value)) - int(str(before or 0))
             self._steps.setdefault((edit.system, edit.key), []).append((edit.at, step))
+        if edit.field == "tags":
+            added, removed = self._elements.setdefault((edit.system, edit.key), (set(), set()))
+            old, new = set(str(before or "").split(";")) - {""}, set(str(edit.value or "").split(";")) - {""}
+            added |= new - old
+            removed |= old - new
         if edit.field in UNIQUE and edit.value is not None:
             known = self._seen.setdefault((edit.field, edit.value), {edit.value})
             known |= self._seen.get((edit.field, before), set())
         elif edit.field in UNIQUE:
             self._cleared.setdefault(edit.field, set()).update(self._seen.get((edit.field, before), set()))
+
+    def elements(self, records: Iterable[tuple[str, str]]) -> set[str]:
+        """What nobody removed of all that was added: who removes an element has seen it."""
+        pairs = [self._elements[record] for record in records if record in self._elements]
+        return set().union(*(added for added, _ in pairs)) - set().union(*(removed for _, removed in pairs))
+
+    def has_seen(self, field: str, held: object, value: object) -> bool:
+        """Whether whoever wrote `held` had seen `value`."""
+        return value == held or value in self._seen.get((field, held), ())
 
     def counted(self, record: tuple[str, str]) -> int:
         """The sum of all steps that people made in a record."""
@@ -123,7 +139,9 @@ def check(
         _converged(cluster, worlds, entity, told)
         _bounded(cluster, told)
     _counted(oracle, everything, entity, told, joined)
+    _elements_exact(oracle, everything, entity, told, systems)
     _opt_outs_hold(oracle, everything, worlds, systems)
+    _deleters_had_seen(oracle, everything, told, systems)
     _nobody_twice(systems, oracle)
     _nobody_deleted_by_us(oracle, [*everything, *known], systems)
 
@@ -188,6 +206,10 @@ def _converged(
             raise Broken(f"P1: cluster {cluster.id} is held without a report")
         return
     live = list(cluster.live())
+    told = {r.system for r in reports if r.cluster_id == cluster.id and r.field is None}
+    for system in entity.links:
+        if not (cluster.used(system) or cluster.no_create or system in cluster.body.stopped or system in told):
+            raise Broken(f"P1: cluster {cluster.id} has no record in {system}, and nothing says why")
     for number, rule in entity.fields.items():
         if number == EMAIL:
             continue
@@ -253,6 +275,43 @@ def _counted(
                 sums = {a + oracle.counted(record) for a in sums}
         if (value or 0) not in sums:
             raise Broken(f"P3: the points of cluster {cluster.id} are {value!r}, and people counted {sorted(sums)}")
+
+
+def _elements_exact(
+    oracle: Oracle, clusters: list[Cluster], entity: EntityRule, reports: list[StoredReport], systems: list[System]
+) -> None:
+    """P3: a set holds exactly what was added and not removed, or it is reported that it may not."""
+    covered = any(name == "tags" for system in systems for name, _ in system.world.covered)
+    for cluster in clusters if TAGS in entity.fields and not covered else ():
+        if cluster.state != "live" or any(binding.state != "live" for binding in cluster.bindings):
+            continue
+        if any(report.cluster_id == cluster.id and report.field == TAGS for report in reports):
+            continue
+        value = resolve(cluster, cluster.regs.get(TAGS), entity.fields[TAGS], entity).value
+        expected = oracle.elements((b.system, b.ext_id) for b in cluster.bindings)
+        if set(value or ()) != expected:
+            raise Broken(f"P3: the tags of cluster {cluster.id} are {value!r}, and people left {sorted(expected)}")
+
+
+def _deleters_had_seen(
+    oracle: Oracle, clusters: list[Cluster], reports: list[StoredReport], systems: list[System]
+) -> None:
+    """P4: what was deleted everywhere because of one delete had been seen by whoever deleted, or is in a report."""
+    deleted = {(system, key): held for system, key, held in oracle.deletes}
+    told = {_one(c.value) for report in reports for c in report.body.candidates if not isinstance(c.value, list)}
+    for cluster in clusters:
+        records = {(b.system, b.ext_id) for b in cluster.bindings}
+        if cluster.state != "dead" or records & deleted.keys() == records:
+            continue
+        for edit in oracle.edits:
+            record = (edit.system, edit.key)
+            if record not in records or record in deleted or edit.field not in UNIQUE or edit.value is None:
+                continue
+            if edit.value in told or edit.value in oracle.overwritten(edit.field) or _in_the_window(edit, systems):
+                continue
+            holders = [deleted[other] for other in records if other in deleted]
+            if not any(oracle.has_seen(edit.field, _held(held, edit.field), edit.value) for held in holders):
+                raise Broken(f"P4: the edit {edit} was deleted by somebody who had not seen it")
 
 
 def _native(number: int, value: object) -> object:

@@ -15,6 +15,14 @@ from typing import Any, TypeAlias
 SECOND = 1_000_000
 
 
+MOST_PAUSES = 25_000
+"""Of one history: the longest ones have a few thousand."""
+
+
+class Endless(Exception):
+    """Somebody goes round in circles."""
+
+
 class Pause:
     """Waits until a moment of virtual time."""
 
@@ -98,6 +106,8 @@ class Scheduler:
     async def pause(self, seconds: float) -> None:
         """Wait. The process may die here."""
         self.pauses += 1
+        if self.pauses > MOST_PAUSES:
+            raise Endless(self.task)
         if self.fuse > 0:
             self.fuse -= 1
         due = self.now + round(seconds * SECOND) if seconds else self.now
