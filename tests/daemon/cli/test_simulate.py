@@ -63,6 +63,8 @@ def test_what_does_not_hold_is_a_bug_and_names_the_seed(monkeypatch: pytest.Monk
     assert "seed 0: P2: an edit is nowhere" in shown
     assert "2 broken" in shown
     assert "datasyncd simulate --seed 0 --trace" in shown
+    assert "the least of seed 0" in shown
+    assert document("--seed", "1")["smallest"]
     assert document("--seed", "1")["broken"] == [{"seed": 1, "text": "seed 1: P2: an edit is nowhere"}]
 
 

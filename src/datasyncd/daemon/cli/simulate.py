@@ -40,9 +40,10 @@ def simulate(
     told: list[Line] = []
     tell: Callable[[Line], None] | None = (told.append if as_json else _show) if trace else None
     found = _run(range(seeds), processes) if seed is None else _one(seed, tell)
+    smallest = _smallest(found["broken"][0]["seed"]) if found["broken"] and not trace else None
     if as_json:
-        story = [{"at_s": line.at_s, "who": line.who, "what": line.what} for line in told]
-        show_json({**found, **({"trace": story} if trace else {})})
+        found["smallest"] = None if smallest is None else [_line(line) for line in smallest]
+        show_json({**found, **({"trace": [_line(line) for line in told]} if trace else {})})
     else:
         for situation, count in found["seen"].items():
             click.echo(f"{count:8}  {situation}")
@@ -52,9 +53,23 @@ def simulate(
             click.echo(f"never came up: {situation}; a run without it proves nothing")
         rate = found["histories"] / max(found["cpu_seconds"], 0.001)
         click.echo(f"{found['histories']} histories, {rate:.0f} a second and core, {len(found['broken'])} broken")
-        if found["broken"] and not trace:
-            click.echo(f"to look at one: datasyncd simulate --seed {found['broken'][0]['seed']} --trace")
+        if smallest is not None:
+            click.echo(f"\nthe least of seed {found['broken'][0]['seed']} in which it does not hold, either:")
+            for line in smallest:
+                _show(line)
+            click.echo(f"to look at all of it: datasyncd simulate --seed {found['broken'][0]['seed']} --trace")
     sys.exit(BUG if found["broken"] or found["missing"] else 0)
+
+
+def _smallest(seed: int) -> list[Line] | None:
+    from ..simulation.shrink import shrunk
+
+    found = shrunk(seed)
+    return None if found is None else found.story
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {"at_s": line.at_s, "who": line.who, "what": line.what}
 
 
 def _show(line: Line) -> None:

@@ -9,4 +9,5 @@ states      where the daemon's memory is kept, and what of it a process that die
 history     one seed: everything put together, crashes included
 situations  what a run must have met to prove anything
 runner      many histories, on one core or on several
+shrink      the least of a history in which the same property still breaks
 """

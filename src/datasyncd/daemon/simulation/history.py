@@ -32,7 +32,7 @@ from .scheduler import SECOND, Endless, Scheduler
 from .situations import SEEN_AT_REST, counted_in
 from .states import InMemory, OnDisk, State
 from .story import Line, Story
-from .systems import EVERYTHING, FIELDS, OBJECT, SELECTIONS, System, link_of, promises, rules_of
+from .systems import EVERYTHING, FIELDS, OBJECT, SELECTIONS, Promise, System, link_of, promises, rules_of
 
 T = TypeVar("T")
 
@@ -81,6 +81,20 @@ def shape_of(random: Random, faulty: bool) -> Shape:
     return Shape(systems, habits, mapped, random.choice((0, 1, 2)) if faulty else 0)
 
 
+class Cut(msgspec.Struct, frozen=True):
+    """What is left out of a history, to find what makes it break."""
+
+    acts: frozenset[int] = frozenset()
+    """Things that people do, by number."""
+    kinds: frozenset[str] = frozenset()
+    """Of `CUTS`."""
+
+
+NOTHING = Cut()
+CUTS = ("crashes", "hints", "robot", "slow", "unknown", "refused", "absent")
+"""What can be left out as a whole: four of them are faults of `Promise`."""
+
+
 class Died(BaseException):
     """The process ends in the middle of a transaction."""
 
@@ -123,24 +137,30 @@ class Outcome(msgspec.Struct):
 class History:
     """One world, and the processes that work in it one after the other. `tell`: gets all that happens, as it does."""
 
-    def __init__(self, seed: int, tell: Callable[[Line], None] | None = None) -> None:
+    def __init__(self, seed: int, tell: Callable[[Line], None] | None = None, cut: Cut = NOTHING) -> None:
         self.seed = seed
         self._story = None if tell is None else Story(tell, {number: rule.name for number, rule in FIELDS.items()})
         random = Random(seed)
         self.faulty = seed % 3 != 0
         self.shape = shape_of(random, self.faulty)
+        if "crashes" in cut.kinds:
+            self.shape = msgspec.structs.replace(self.shape, crashes=0)
+        self._hears = "hints" not in cut.kinds
         self.random = Random(random.getrandbits(60))
         faults = Random(random.getrandbits(60))
         self.scheduler = Scheduler(Random(random.getrandbits(60)))
         self.scheduler.moved = self._advance
         self.systems = [
-            System(promise, faults, self.shape.mapped) for promise in promises(random, self.faulty, self.shape.systems)
+            System(_without(promise, cut.kinds), faults, self.shape.mapped)
+            for promise in promises(random, self.faulty, self.shape.systems)
         ]
         self.oracle = Oracle()
         self.people = People(
             random.getrandbits(60), self.systems, self.oracle, self.scheduler, self.shape.habits, self._hint,
-            story=self._story,
+            cut.acts, self._story,
         )  # fmt: skip
+        for system in self.systems if self._story is not None else ():
+            system.world.tell = partial(self._told_by, system.name)
         self.rules = rules_of(
             self.systems, random.choice(("report", "newest", "fill_blanks")),
             random.choice((OnDelete.PROPAGATE, OnDelete.UNLINK)),
@@ -156,6 +176,10 @@ class History:
         self._calm = False
         self.store: Steps
         self.links: list[Link]
+
+    def _told_by(self, system: str, what: str) -> None:
+        assert self._story is not None
+        self._story.tells(self.scheduler.now, system, what)
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -246,6 +270,8 @@ class History:
 
     def _hint(self, system: str, key: str, after_s: float) -> None:
         """A system tells of a change; a process that is not there does not hear it."""
+        if not self._hears:
+            return
         link = next(link for link in self.links if link.system == system)
         self.scheduler.start(f"daemon hint {link.name}", self._hinted(link, key), after_s)
 
@@ -339,12 +365,13 @@ class History:
                 tx.outbox.wake(system, guard.entity, tx.at)
 
     def _waiting(self) -> list[tuple[object, ...]]:
-        rows = self._db.execute("SELECT * FROM outbox WHERE due_at < ?", (HELD,)).fetchall()
-        return (
-            rows
-            + self._db.execute("SELECT * FROM dirty").fetchall()
-            + self._db.execute("SELECT * FROM attempt").fetchall()
-        )
+        """What is still to be done. Where a record may be two people's, creates wait for a person."""
+        person = "system IN (SELECT system FROM quarantine WHERE kind = 'ambiguous')"
+        return [
+            *self._db.execute(f"SELECT * FROM outbox WHERE due_at < ? AND NOT (classes & 1 AND {person})", (HELD,)),
+            *self._db.execute("SELECT * FROM dirty"),
+            *self._db.execute(f"SELECT * FROM attempt WHERE NOT (op = 'create' AND {person})"),
+        ]
 
     def _judge(self) -> Outcome:
         ids = [row[0] for row in self._db.execute("SELECT id FROM cluster ORDER BY id")]
@@ -357,6 +384,7 @@ class History:
             self.seen[f"journal {row[0]}"] += row[1]
         self.seen.update({name: self.seen[told] for name, told in SEEN_AT_REST.items()})
         quarantined = self._db.execute("SELECT system, ext_id, kind FROM quarantine").fetchall()
+        asked = {row[0] for row in quarantined if row[2] == "ambiguous"}
         self.seen["fault-free seed"] = int(not self.faulty)
         self.seen["state on disk"] = int(isinstance(self.state, OnDisk))
         self.seen["robot edit"] += self.people.robot_edits
@@ -366,7 +394,7 @@ class History:
         )
         check(
             self.oracle, self.systems, clusters, [*self.told, *reports], kept_out, self.rules, self.known,
-            {(system, ext_id): at for system, ext_id, at in joined},
+            {(system, ext_id): at for system, ext_id, at in joined}, asked,
         )  # fmt: skip
         self._writes_bounded()
         for system in self.systems:
@@ -391,9 +419,16 @@ class History:
         return out.hexdigest()
 
 
-def run(seed: int, tell: Callable[[Line], None] | None = None) -> Outcome:
+def _without(promise: Promise, kinds: frozenset[str]) -> Promise:
+    return Promise(
+        promise.name, promise.capabilities,
+        **{name: getattr(promise, name) for name in CUTS[2:] if name not in kinds},
+    )  # fmt: skip
+
+
+def run(seed: int, tell: Callable[[Line], None] | None = None, cut: Cut = NOTHING) -> Outcome:
     """One history. Raises `Broken`, with the seed."""
-    with contextlib.closing(History(seed, tell)) as history:
+    with contextlib.closing(History(seed, tell, cut)) as history:
         try:
             with counted_in(history.seen):
                 return history.run()

@@ -6,7 +6,7 @@ there before it, and all that that one had seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
@@ -126,9 +126,11 @@ def check(
     entity: EntityRule,
     known: Sequence[Cluster] = (),
     joined: Mapping[tuple[str, str], int] = {},
+    asked: Set[str] = frozenset(),
 ) -> None:
     """`kept_out`: system and key of quarantined records; `known`: clusters of states that are no longer there;
-    `joined`: when a record was bound to a cluster that others had made.
+    `joined`: when a record was bound to a cluster that others had made; `asked`: systems where a person has to say
+    whose a record is, and creates wait for that.
 
     The properties P1 to P5, P8 and P9, once nothing moves any more. Raises `Broken`."""
     everything = list(clusters)
@@ -136,8 +138,8 @@ def check(
     worlds = {system.name: system.world.holds(OBJECT) for system in systems}
     _nothing_lost(oracle, systems, worlds, told, everything, kept_out, known)
     for cluster in everything:
-        _converged(cluster, worlds, entity, told)
-        _bounded(cluster, told)
+        _converged(cluster, worlds, entity, told, asked)
+        _bounded(cluster, told, asked)
     _counted(oracle, everything, entity, told, joined)
     _elements_exact(oracle, everything, entity, told, systems)
     _opt_outs_hold(oracle, everything, worlds, systems)
@@ -197,6 +199,7 @@ def _converged(
     worlds: Mapping[str, Mapping[str, Mapping[str, object]]],
     entity: EntityRule,
     reports: list[StoredReport],
+    asked: Set[str],
 ) -> None:
     """P1: every live record shows the winner, unless a person has to choose."""
     if cluster.state != "live":
@@ -206,7 +209,7 @@ def _converged(
             raise Broken(f"P1: cluster {cluster.id} is held without a report")
         return
     live = list(cluster.live())
-    told = {r.system for r in reports if r.cluster_id == cluster.id and r.field is None}
+    told = {r.system for r in reports if r.cluster_id == cluster.id and r.field is None} | asked
     for system in entity.links:
         if not (cluster.used(system) or cluster.no_create or system in cluster.body.stopped or system in told):
             raise Broken(f"P1: cluster {cluster.id} has no record in {system}, and nothing says why")
@@ -325,9 +328,9 @@ def _native(number: int, value: object) -> object:
     return value
 
 
-def _bounded(cluster: Cluster, reports: list[StoredReport]) -> None:
+def _bounded(cluster: Cluster, reports: list[StoredReport], asked: Set[str]) -> None:
     """P8: no attempts, and one sibling a register unless a person has to choose."""
-    if cluster.attempts:
+    if any(attempt.op != "create" or attempt.system not in asked for attempt in cluster.attempts):
         raise Broken(f"P8: cluster {cluster.id} still has attempts: {cluster.attempts}")
     if cluster.state != "live":
         return

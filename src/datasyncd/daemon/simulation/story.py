@@ -19,7 +19,7 @@ class Line(msgspec.Struct, frozen=True):
     at_s: float
     """Virtual seconds since the beginning."""
     who: str
-    """`people`, `crash`, or what the daemon did it for: `pull`, `read`, `push`."""
+    """`people`, `crash`, the system that was read or written, or what the daemon did it for: `pull`, `read`, `push`."""
     what: str
 
     def __str__(self) -> str:

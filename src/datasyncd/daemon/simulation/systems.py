@@ -67,9 +67,9 @@ class Promise(msgspec.Struct, frozen=True):
 
     name: str
     capabilities: Capabilities
-    unknown: float
-    refused: float
-    slow: float
+    unknown: float = 0.0
+    refused: float = 0.0
+    slow: float = 0.0
     absent: float = 0.0
     robot: bool = False
     """Something there marks each city that we write."""
@@ -116,6 +116,8 @@ class Table(MemorySystem):
         """The same by write."""
         self.landed: Callable[[Write], None] = lambda _write: None
         """Called with each write that had its effect."""
+        self.tell: Callable[[str], None] | None = None
+        """Gets what the daemon reads and writes here."""
         self.seen: Counter[str] = Counter()
         """How often each situation came up here."""
 
@@ -132,14 +134,20 @@ class Table(MemorySystem):
             blank = dict.fromkeys(self.columns)
             write = msgspec.structs.replace(write, fields={**blank, **write.fields})
         outcome = super().land(object, write, versioned, image)
+        if self.tell is not None:
+            fields = ", ".join(
+                f"{name} = {value!r}" for name, value in sorted(write.fields.items()) if value is not None
+            )
+            self.tell(f"{write.op} {write.key or 'a record'}: {fields or '(blank)'}: {type(outcome).__name__.lower()}")
         if isinstance(outcome, Stale):
             self.seen["precondition conflict"] += 1
         elif isinstance(outcome, Written):
-            if self.capabilities.condition is Condition.NONE and held is not None and write.op == "update":
+            if self.capabilities.condition is Condition.NONE and held is not None and write.op != "create":
                 # Nothing stops a write that lands on an edit which came after its pre-flight.
                 based = self.based.get(write.idem_key, self.now)
-                self.covered.update({(name, held[name]): based for name in write.fields})
-                if "sms" in write.fields:
+                written = write.fields if write.op == "update" else held
+                self.covered.update({(name, held[name]): based for name in written})
+                if "sms" in written:
                     self.covered["sms", (write.key, held.get("sms"))] = based
             self.landed(write)
         return outcome
@@ -162,6 +170,11 @@ class Desk(MemoryAdapter):
         asked = self._scheduler.now
         answers = await super().read(object, keys)
         self._looked.update(((task, key), asked) for key in keys)
+        if self._table.tell is not None:
+            for answer in answers:
+                held = getattr(answer, "fields", {})
+                fields = ", ".join(f"{name} = {value!r}" for name, value in held.items() if value is not None)
+                self._table.tell(f"read {answer.key} as of {asked / 1e6:.6f}: {fields or 'gone'}")
         return answers
 
     def _record(self, spec: ObjectSpec, key: Key, state: VersionedState) -> Record:
