@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ import msgspec
 import pytest
 
 from datasyncd.adapters import registry
+from datasyncd.adapters.translate import FieldTypeOptions, Invalid
+from datasyncd.adapters.translate.document import DEEPEST, document_reader
+from datasyncd.adapters.translate.numbers import MOST_DIGITS
 from datasyncd.daemon.catalogue import options
 from datasyncd.daemon.cli import stopped
 from datasyncd.daemon.config import fields, grammar
@@ -130,6 +134,28 @@ def test_the_limits_of_the_guards_are_those_of_the_code() -> None:
     assert {key: Share.parse(said) if isinstance(said, str) else said for key, said in told.items()} == {
         field.encode_name: getattr(guard, field.name) for field in msgspec.structs.fields(guard)
     }
+
+
+@pytest.mark.parametrize(
+    ("document", "is_taken"),
+    [
+        ("1" + "0" * (MOST_DIGITS - 1) + "." + "1" * MOST_DIGITS, True),
+        (f"1e{MOST_DIGITS}", False),
+        ("1" + "0" * MOST_DIGITS, False),
+        ("0." + "0" * MOST_DIGITS + "1", False),
+        ("[" * DEEPEST + "1" + "]" * DEEPEST, True),
+        ("[" * (DEEPEST + 1) + "1" + "]" * (DEEPEST + 1), False),
+        ('{"a": 1, "a": 2}', False),
+    ],
+)
+def test_the_limits_of_a_document_are_told(document: str, is_taken: bool) -> None:
+    text = " ".join(CONFIG[CONFIG.index("**A document**") :].split("\n\n")[0].split())
+    assert f"at most {MOST_DIGITS} before the point and {MOST_DIGITS} after it" in text
+    assert f"`1e{MOST_DIGITS}` in it is quarantined, and so is one of more than {DEEPEST} levels" in text
+    read = document_reader(FieldTypeOptions(name="json"))
+
+    with contextlib.nullcontext() if is_taken else pytest.raises(Invalid):
+        assert read(document) is not None
 
 
 def test_every_exit_code_of_the_program_is_told() -> None:
