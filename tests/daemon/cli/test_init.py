@@ -184,6 +184,87 @@ def test_what_was_proposed_runs(tmp_path: Path) -> None:
     assert "lists: " not in synced.stderr
 
 
+def people_in(database: Database) -> None:
+    """The customers of `mail`, in a table beside others."""
+    database.server.run(
+        """
+        CREATE SCHEMA crm;
+        CREATE TYPE crm.stage AS ENUM ('lead', 'active');
+        CREATE TABLE crm."Customers" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text UNIQUE NOT NULL,
+            first_name varchar(40), mobile text, sms_ok boolean, points integer, stage crm.stage, tags text[],
+            initial text GENERATED ALWAYS AS (left(first_name, 1)) STORED, updated_at timestamptz DEFAULT now());
+        INSERT INTO crm."Customers" (email, first_name, mobile, sms_ok, points, stage) VALUES
+            ('1@example.org', 'Ann 1', '+1 650 253 0000', true, 10, 'lead'),
+            ('2@example.org', 'Anna', '+1 650 253 0001', NULL, 20, NULL);
+        CREATE TABLE orders (id integer PRIMARY KEY, total numeric);
+        CREATE TABLE logs (line text);
+        """,
+        database.name,
+    )
+
+
+def test_a_postgresql_database_is_asked_about_itself_and_its_password_is_not_written_down(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people_in(database)
+    mail(tmp_path)
+    address = database.dsn().replace("postgres@", "postgres:s3cret@")
+    with Terminal(["datasyncd", "init"], tmp_path) as terminal:
+        terminal.sees("First file or address")
+        terminal.types(f"{database.dsn()}_")
+        terminal.sees("there is no such database")
+        terminal.sees("First file or address")
+        terminal.types(address)
+        terminal.sees('Table (crm."Customers", public.logs, public.orders) [crm."Customers"]')
+        terminal.types("public.logs")
+        terminal.sees("no column of public.logs tells its records apart")
+        terminal.types(address)
+        terminal.sees("Table")
+        terminal.types("")
+        terminal.sees("Second file or address")
+        terminal.types("lists/people.csv")
+        terminal.sees("Country of phone numbers")
+        terminal.types("us")
+        terminal.sees("sms_opt_in")
+        terminal.sees(f"not mapped in {database.name}: stage, tags")
+        terminal.sees("Where do people opt in")
+        terminal.types(database.name)
+        terminal.sees("Write it? [Y/n]")
+        terminal.types("")
+        variable = f"DATASYNCD_{database.name.upper()}_DSN"
+        terminal.sees(f"next: export {variable}=...")
+        assert terminal.ends() == 0
+
+    assert "s3cret" not in (tmp_path / "config.toml").read_text()
+    assert check(tmp_path / "config.toml").exit_code == 78, "the address is not known yet"
+    monkeypatch.setenv(variable, address)
+    checked = check(tmp_path / "config.toml")
+    config = load(tmp_path / "config.toml")
+    link = config.links[database.name]["customer"]
+    assert (link.object, link.key, link.edited_at) == ('crm."Customers"', "id", "updated_at")
+    assert {name: field.type for name, field in config.entities["customer"].fields.items()} == {
+        "email": "email", "first_name": "text", "phone": "phone", "sms_opt_in": "consent", "points": "integer",
+    }  # fmt: skip
+    assert checked.exit_code == 0, checked.output
+    synced = CliRunner().invoke(group, ["sync", "--json", "--config", str(tmp_path / "config.toml")])
+    assert synced.exit_code == 0, synced.output
+    assert json.loads(synced.stdout)["read"] == {database.name: 2, "lists": 2}
+
+
+def test_an_address_without_a_password_is_written_as_it_is(tmp_path: Path, database: Database) -> None:
+    people_in(database)
+    database.server.run("DROP TABLE orders, logs", database.name)
+    mail(tmp_path)
+    with Terminal(["datasyncd", "init"], tmp_path) as terminal:
+        for line in (database.dsn(), "lists/people.csv", "us", database.name, "y"):
+            terminal.sees(": ")
+            terminal.types(line)
+        assert terminal.ends() == 0, terminal.text
+
+    assert "export" not in terminal.text
+    assert load(tmp_path / "config.toml").systems[database.name].options.dsn == database.dsn()  # type: ignore[attr-defined]
+
+
 def test_nothing_is_written_when_the_answer_is_no(tmp_path: Path) -> None:
     crm(tmp_path, phones=("+16502530000",))
     mail(tmp_path)

@@ -13,6 +13,7 @@ import pytest
 from datasyncd.daemon.setup.propose import Field, Proposal, propose
 from datasyncd.daemon.setup.survey import Unknown, objects, survey
 from datasyncd.daemon.setup.words import Meaning, identifier, meaning_of, yes_and_no
+from tests.servers.postgres import Database
 
 
 @pytest.mark.parametrize(
@@ -165,3 +166,37 @@ def test_what_cannot_be_surveyed_says_why(name: str, content: bytes, says: str, 
 def test_an_identifier_is_one() -> None:
     assert [identifier(name) for name in ("Größe", "class", "a b", "É-mail")] == ["größe", "class", "a_b", "é_mail"]
     assert meaning_of("") == Meaning("field", None)
+
+
+def test_of_a_server_only_what_the_role_may_read_is_looked_at(database: Database) -> None:
+    database.server.run(
+        """
+        CREATE ROLE looker LOGIN;
+        CREATE TABLE people (code text NOT NULL UNIQUE, id integer PRIMARY KEY, email text, salary integer);
+        CREATE TABLE wages (id integer PRIMARY KEY);
+        CREATE TABLE pairs (a integer, b integer, PRIMARY KEY (a, b));
+        CREATE VIEW names AS SELECT id FROM people;
+        GRANT SELECT (id, code, email) ON people TO looker;
+        GRANT SELECT ON pairs, names TO looker;
+        """,
+        database.name,
+    )
+    place = database.dsn("looker")
+    try:
+        assert objects(place) == ["public.people", "public.pairs"]
+        found = survey(place, "public.people")
+        assert (found.name, found.keys, list(found.columns), found.rows) == (
+            database.name, ["id", "code"], ["code", "id", "email"], [],
+        )  # fmt: skip
+        with pytest.raises(Unknown, match="tells its records apart"):
+            survey(place, "public.pairs")
+        assert "looker" not in repr(found)
+    finally:
+        database.server.run("DROP OWNED BY looker; DROP ROLE looker", database.name)
+
+
+def test_a_server_that_is_not_there_says_so() -> None:
+    with pytest.raises(Unknown, match=r"127\.0\.0\.1:1/crm") as unknown:
+        objects("postgresql://ann:s3cret@127.0.0.1:1/crm")
+
+    assert "s3cret" not in str(unknown.value)

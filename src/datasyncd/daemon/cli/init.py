@@ -28,18 +28,21 @@ FILE = "config.toml"
 def init(config: Path | None, as_json: bool, folder: Path, example: str | None) -> None:
     """Writes a commented config.toml into DIR, the current folder by default. It never writes over one.
 
-    On a terminal it asks for two files, finds out what they have in common and proposes the map.
+    On a terminal it asks for two stores, finds out what they have in common and proposes the map.
     """
     path = config if config is not None else folder / FILE
     if path.exists():
         stop(f"{path} is there already; it is not written over", USAGE)
     asked = example is None and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
-    text = _asked(path.parent) if asked else examples.example(example or examples.DEFAULT)
+    text, variables = _asked(path.parent) if asked else (examples.example(example or examples.DEFAULT), [])
     _write(path, text)
     if as_json:
         show_json({"file": str(path), "example": None if asked else example or examples.DEFAULT})
     else:
-        click.echo(f"{path} is written\n  next: datasyncd check --config {path}")
+        click.echo(f"{path} is written")
+        for variable in variables:
+            click.echo(f"  next: export {variable}=...   (the address with its password, which is not in the file)")
+        click.echo(f"  next: datasyncd check --config {path}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -53,12 +56,14 @@ def _write(path: Path, text: str) -> None:
         out.write(text)
 
 
-def _asked(folder: Path) -> str:
-    """The config that the answers make."""
-    from ..setup.document import document
+def _asked(folder: Path) -> tuple[str, list[str]]:
+    """The config that the answers make, and the environment variables that it needs."""
+    from ..config.credentials import variable_of
+    from ..setup.document import credential_of, document, holds_password
     from ..setup.propose import propose
 
-    click.echo("Which two files hold the same people? An SQLite database, a .csv or a .jsonl file each.")
+    click.echo("Which two stores hold the same people? Each is an SQLite database, a .csv or a .jsonl file,")
+    click.echo("or a PostgreSQL database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     first, second = _store("First"), _store("Second")
     found = propose(first, second)
     if found.wants_region:
@@ -78,15 +83,18 @@ def _asked(folder: Path) -> str:
     _show(found)
     authorised = _authorised(found)
     click.confirm("Write it?", default=True, abort=True)
-    return document(found, folder, authorised)
+    addresses = {name: store.place for name, store in found.stores.items() if isinstance(store.place, str)}
+    secret = [variable_of(credential_of(name)) for name, address in addresses.items() if holds_password(address)]
+    return document(found, folder, authorised), secret
 
 
 def _store(which: str) -> Store:
-    """Asks for a file until there is one, and for a table where there are several."""
-    from ..setup.survey import Unknown, objects, survey
+    """Asks for a store until there is one, and for a table where there are several."""
+    from ..setup.survey import SERVER, Unknown, objects, survey
 
     while True:
-        path = Path(click.prompt(f"{which} file").strip()).expanduser()
+        text = click.prompt(f"{which} file or address").strip()
+        path = text if text.startswith(SERVER) else Path(text).expanduser()
         try:
             names = objects(path)
             name = names[0]

@@ -21,6 +21,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 _READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
+def variable_of(name: str) -> str:
+    """The environment variable of a credential."""
+    return "DATASYNCD_" + re.sub("[.-]", "_", name).upper()
+
+
 class Credentials:
     """The places where secrets are kept."""
 
@@ -42,7 +47,7 @@ class Credentials:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             findings.error(path, "expected the name of a credential: letters, digits, dots, dashes and underscores")
             return ""
-        variable = "DATASYNCD_" + re.sub("[.-]", "_", name).upper()
+        variable = variable_of(name)
         secret = self._of_systemd(name, path, findings)
         if secret is None:
             secret = self._environ.get(variable, self._secrets.get(name))

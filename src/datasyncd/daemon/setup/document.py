@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+from ..config.credentials import variable_of
 from .propose import Field, Proposal
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -40,11 +42,32 @@ def _systems(proposal: Proposal, folder: Path) -> Iterator[str]:
     for name, store in proposal.stores.items():
         yield f"[systems.{_key(name)}]"
         yield f"adapter = {_text(store.adapter)}"
-        if store.adapter == "sqlite":
-            yield f"path    = {_text(_path(store.path, folder))}"
+        if isinstance(store.place, str):
+            yield f"dsn     = {_dsn(name, store.place)}"
+        elif store.adapter == "sqlite":
+            yield f"path    = {_text(_path(store.place, folder))}"
         else:
-            yield f"path    = {_text(_path(store.path, folder))}   # the folder; each object is a file in it"
+            yield f"path    = {_text(_path(store.place, folder))}   # the folder; each object is a file in it"
         yield ""
+
+
+def _dsn(name: str, address: str) -> str:
+    """In the clear where it holds no secret."""
+    if not holds_password(address):
+        return _text(address)
+    credential = credential_of(name)
+    return f"{{ credential = {_text(credential)} }}   # from systemd, ${variable_of(credential)} or a file of secrets"
+
+
+def holds_password(address: str) -> bool:
+    """Whether the address of a server is a secret."""
+    parts = urlsplit(address)
+    return parts.password is not None or "password" in parse_qs(parts.query, keep_blank_values=True)
+
+
+def credential_of(system: str) -> str:
+    """The credential that is the address of a system."""
+    return f"{system}-dsn"
 
 
 def _entity(proposal: Proposal, authorised: Sequence[str]) -> Iterator[str]:
@@ -84,7 +107,10 @@ def _link(proposal: Proposal, name: str) -> Iterator[str]:
     if name in proposal.edited_at:
         yield f"edited_at = {_text(proposal.edited_at[name])}   # when a record was edited"
     yield 'direction = "both"'
-    yield "live      = true   # changes are noticed as they are made"
+    if isinstance(proposal.stores[name].place, str):
+        yield 'every     = "30s"   # docs/how-to/connect-postgres.md says how changes are noticed as they are made'
+    else:
+        yield "live      = true   # changes are noticed as they are made"
     yield ""
     yield f"[{link}.map]"
     width = max(len(_key(field.name)) for field in proposal.fields)

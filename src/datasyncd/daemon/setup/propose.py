@@ -72,7 +72,7 @@ def propose(first: Store, second: Store, region: str | None = None) -> Proposal:
         keys=keys,
         edited_at={name: column for name, store in stores.items() for column in store.columns if says_when(column)},
         fields=fields,
-        entity=identifier(first.object.removesuffix("s")) or "contact",
+        entity=identifier(first.object.rpartition(".")[2].strip('"').removesuffix("s")) or "contact",
         identify=[name for name in IDENTIFYING if types.get(name) == KNOWN[name][0]],
         wants_region=wants_region,
     )

@@ -1,6 +1,7 @@
 """Survey: what a store looks like to somebody who sees it for the first time.
 
-Reads a sample and writes nothing. Databases, CSV files and files of JSON lines tell their columns by themselves.
+Reads a sample and writes nothing. Databases, CSV files and files of JSON lines tell their columns by themselves; what
+`server` finds in a PostgreSQL database has the same form.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+import anyio
 import msgspec
 
 from datasyncd.adapters.contract import Native
@@ -25,6 +27,12 @@ from datasyncd.adapters.sqlite.table import quoted, table_of
 from .words import is_id
 
 Kind: TypeAlias = Literal["text", "integer", "float", "boolean", "json", "list", "bytes", "any"]
+
+Place: TypeAlias = Path | str
+"""A file, or the address of a database: postgresql://..."""
+
+SERVER = ("postgresql://", "postgres://")
+"""How an address begins."""
 
 SAMPLE = 1000
 """Rows that are looked at."""
@@ -39,8 +47,8 @@ class Store(msgspec.Struct, frozen=True):
     """One object of one store."""
 
     adapter: str
-    path: Path
-    """As the adapter's option has it: the file of a database, the folder of a file."""
+    place: Place
+    """As the adapter's option has it: the file of a database, the folder of a file, the address of a server."""
     object: str
     columns: Mapping[str, Kind]
     """By name."""
@@ -52,15 +60,24 @@ class Store(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """A name for the system: that of the database or of the folder."""
-        return self.path.resolve().stem if self.adapter == "sqlite" else self.path.resolve().name
+        if isinstance(self.place, str):
+            return urlsplit(self.place).path.strip("/") or self.adapter
+        return self.place.resolve().stem if self.adapter == "sqlite" else self.place.resolve().name
+
+    def __repr__(self) -> str:
+        return f"Store({self.object!r})"  # the rest may be people, or a password
 
     def values(self, column: str) -> list[Native]:
         """What the sample has in a column, blanks left out."""
         return [value for row in self.rows if (value := row.get(column)) not in (None, "")]
 
 
-def objects(path: Path) -> list[str]:
-    """Names of what can be synchronised in a file, the likeliest first. Raises `Unknown`."""
+def objects(path: Place) -> list[str]:
+    """Names of what can be synchronised in a place, the likeliest first. Raises `Unknown`."""
+    if isinstance(path, str):
+        from . import server
+
+        return _likeliest(anyio.run(server.tables, path))
     if _adapter(path) != "sqlite":
         return [path.stem]
     try:
@@ -71,27 +88,37 @@ def objects(path: Path) -> list[str]:
         raise Unknown(f"{path}: {error}") from None
     if not names:
         raise Unknown(f"{path} has no tables")
-    return sorted(names, key=lambda name: (not _is_about_people(name), name))
+    return _likeliest(names)
 
 
-def survey(path: Path, object: str) -> Store:
-    """One object of a file. Raises `Unknown`."""
+def survey(path: Place, object: str) -> Store:
+    """One object of a place. Raises `Unknown`."""
+    if isinstance(path, str):
+        from . import server
+
+        store = anyio.run(server.table, path, object)
+    else:
+        store = _of_file(path, object)
+    place = object if isinstance(path, str) else path
+    if not store.columns:
+        raise Unknown(f"{place} has no columns")
+    if not store.keys:
+        raise Unknown(f"{place}: no column of {object} tells its records apart, so that none can be their id")
+    return store
+
+
+def _of_file(path: Path, object: str) -> Store:
     adapter = _adapter(path)
     try:
         match adapter:
             case "sqlite":
-                store = _table(path, object)
+                return _table(path, object)
             case "csv":
-                store = _csv(path)
+                return _csv(path)
             case _:
-                store = _jsonl(path)
+                return _jsonl(path)
     except (OSError, sqlite3.Error, csv.Error, NotFound) as error:
         raise Unknown(f"{path}: {error}") from None
-    if not store.columns:
-        raise Unknown(f"{path} has no columns")
-    if not store.keys:
-        raise Unknown(f"{path}: no column of {object} tells its records apart, so that none can be their id")
-    return store
 
 
 def _adapter(path: Path) -> str:
@@ -105,6 +132,10 @@ def _adapter(path: Path) -> str:
     if found is None:
         raise Unknown(f"{path} is neither an SQLite database nor a file that ends in .csv or .jsonl")
     return found
+
+
+def _likeliest(names: Sequence[str]) -> list[str]:
+    return sorted(names, key=lambda name: (not _is_about_people(name), name))
 
 
 def _is_about_people(name: str) -> bool:
