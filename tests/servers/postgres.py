@@ -41,8 +41,10 @@ _FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_co
 class Server:
     """One server, in a folder of its own."""
 
-    def __init__(self, folder: Path, version: int = NEWEST, **settings: str) -> None:
+    def __init__(self, folder: Path, version: int = NEWEST, locales: Path | None = None, **settings: str) -> None:
+        """`locales`: a folder of compiled locales, which the server knows instead of the machine's."""
         self.folder = folder
+        self._environ = None if locales is None else {**os.environ, "LOCPATH": str(locales)}
         self.port = _free_port()
         self._settings = {**_FAST, **settings}
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
@@ -71,7 +73,7 @@ class Server:
                 [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port),
                  "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}",
                  *(word for name, value in self._settings.items() for word in ("-c", f"{name}={value}"))],
-                stdout=log, stderr=log, user=self._user, cwd=self.folder, start_new_session=True,
+                stdout=log, stderr=log, user=self._user, cwd=self.folder, start_new_session=True, env=self._environ,
             )  # fmt: skip
         deadline = time.monotonic() + START_S
         while self._process.poll() is None and time.monotonic() < deadline:
@@ -90,10 +92,10 @@ class Server:
     def dsn(self, database: str, user: str = OWNER) -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
-    def database(self) -> Database:
+    def database(self, options: str = "") -> Database:
         """A new, empty database."""
         name = f"test{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name} TEMPLATE template0 {options}")
         return Database(self, name)
 
     def run(self, sql: str, database: str = OWNER) -> str:
@@ -183,12 +185,14 @@ class Connected:
 
 
 @contextmanager
-def running(*, version: int = NEWEST, standby_of: Server | None = None, **settings: str) -> Iterator[Server]:
+def running(
+    *, version: int = NEWEST, standby_of: Server | None = None, locales: Path | None = None, **settings: str
+) -> Iterator[Server]:
     """A server that runs, and is gone afterwards, also if the tests are killed."""
     with tempfile.TemporaryDirectory(prefix="datasyncd-pg-") as name, _watched(Path(name)):
         folder = Path(name)
         folder.chmod(0o755)
-        server = Server(folder, version, **settings)
+        server = Server(folder, version, locales, **settings)
         if standby_of is None:
             server.create()
         else:
