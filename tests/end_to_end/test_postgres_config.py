@@ -260,3 +260,47 @@ def test_no_secret_is_in_what_is_said(place: Installation) -> None:
         done = place.command(*words)
         assert "127.0.0.1:1/shop" in done.stdout + done.stderr
         assert "s3cret" not in done.stdout + done.stderr
+
+
+FORM = "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+
+
+def test_an_address_that_is_empty_is_refused_where_it_stands(place: Installation) -> None:
+    file = place.folder / "config.toml"
+    file.write_text(file.read_text().replace('dsn = { credential = "shop-dsn" }', 'dsn = ""'), encoding="utf-8")
+
+    done = place.command("check")
+
+    assert done.returncode == 78
+    assert f"{file}:7: error: systems.shop.dsn: it is empty; {FORM}" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("dsn", "why"),
+    [
+        ("host=db password=s3cret", "it does not begin with postgresql://"),
+        ("postgresql://clerk:s3cret@127.0.0.1:s3cret/shop", "its port is no number from 1 to 65535"),
+        ("postgresql://clerk:s3cret/x@127.0.0.1/shop", "a part of it ends too early"),
+    ],
+)
+def test_an_address_from_a_credential_is_called_by_the_name_of_that(place: Installation, dsn: str, why: str) -> None:
+    place.dsn = dsn
+
+    for words in (("check",), ("sync",)):
+        done = place.command(*words)
+        said = done.stdout + done.stderr
+        assert done.returncode == 78
+        assert "config.toml:7:" in said
+        assert f'systems.shop.dsn.credential: the credential "shop-dsn" is not right: {why}' in said
+        assert FORM in said
+        assert "s3cret" not in said
+
+
+def test_a_credential_that_is_missing_is_one_problem(place: Installation) -> None:
+    place.dsn = ""
+
+    done = place.command("check")
+
+    assert done.returncode == 78
+    assert (done.stdout + done.stderr).count("systems.shop") == 1
+    assert 'the credential "shop-dsn" is empty' in done.stdout + done.stderr

@@ -44,3 +44,15 @@ class NotFound(AdapterError):
 
 class Unsupported(AdapterError):
     """Not something this adapter can do."""
+
+
+class OptionError(ValueError):
+    """An option of a system has a value that it cannot have. The text says why and never quotes it: it may be a secret.
+
+    Raised while options are made; no error of a call.
+    """
+
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(f"`{option}`: {text}")
+        self.option = option
+        self.text = text

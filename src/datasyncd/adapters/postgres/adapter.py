@@ -28,11 +28,12 @@ from datasyncd.adapters.contract import (
     VersionOrder,
     Write,
 )
-from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+from datasyncd.adapters.errors import NotFound, OptionError, Unauthorised, Unsupported
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
 from . import reading
 from .changes import Changes, changes_of
+from .dsn import FORM, fault
 from .form import Unfit
 from .keys import parts_of
 from .listening import listen
@@ -66,9 +67,8 @@ class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Take rows that a row-level security policy hides for rows that are not there. Otherwise they are an error."""
 
     def __post_init__(self) -> None:
-        # Empty: a credential was not found, which is reported by itself.
-        if self.dsn and not self.dsn.startswith(("postgresql://", "postgres://")):
-            raise ValueError("`dsn` expected as postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        if why := fault(self.dsn):
+            raise OptionError("dsn", f"{why}; expected {FORM}")
 
     def __repr__(self) -> str:
         return "PostgresOptions(...)"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -20,6 +19,7 @@ import asyncpg
 
 from datasyncd.adapters.errors import AdapterError, Transient, Unreachable
 
+from .dsn import address
 from .table import Connection
 from .trouble import FAILURES, no_connection, trouble
 
@@ -157,17 +157,6 @@ class Sessions:
     def _check_open(self) -> None:
         if self.closed:
             raise Transient(f"{self.place} was closed")
-
-
-def address(dsn: str) -> str:
-    """Hosts and database of a connection's address, and nothing that is secret."""
-    try:
-        parts = urlsplit(dsn)
-        hosts = parse_qs(parts.query).get("host", [])
-    except ValueError:
-        return "PostgreSQL"
-    host = parts.netloc.rpartition("@")[2] or ", ".join(hosts) or "localhost"
-    return host + parts.path
 
 
 def _milliseconds(seconds: float) -> str:

@@ -102,9 +102,7 @@ def no_connection(error: Exception, place: str) -> AdapterError:
     if isinstance(error, ssl.SSLError):
         return Unreachable(f"{place}: no encrypted connection is made; see `sslmode` and `sslrootcert` in `dsn`")
     if isinstance(error, ClientConfigurationError | ValueError) and not code:
-        return Unauthorised(
-            f"{place}: `dsn` cannot be understood; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        )
+        return Unauthorised(f"{place}: `dsn` asks for what cannot be had; see what stands behind the ? in it")
     if code.startswith("28"):
         return Unauthorised(f"{place}: the server does not let this user in; see the password, and pg_hba.conf there")
     if code == "3D000":
@@ -119,6 +117,10 @@ def no_connection(error: Exception, place: str) -> AdapterError:
         return Unreachable(f"{place}: the server does not answer; see that it runs, and that `dsn` is right")
     if isinstance(error, ConnectionError) and error.errno is None:
         return Unreachable(f"{place}: the server breaks the connection off; see `sslmode` in `dsn`, and its log")
+    if isinstance(error, FileNotFoundError):
+        return Unreachable(
+            f"{place}: there is no such file: the socket of the server, or a certificate that `sslmode` in `dsn` needs"
+        )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return Unreachable(f"{place}: {_plain(reason)}; see that the server runs, and that `dsn` is right")
 

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,17 @@ def is_credential(raw: object) -> bool:
     return isinstance(raw, dict) and raw.keys() == {"credential"}
 
 
-def has_credential(raw: object) -> bool:
-    """There is a `{ credential = ... }` in it."""
+def credentials_in(raw: object, path: KeyPath) -> dict[KeyPath, str]:
+    """The place of each `{ credential = "name" }` in it, and the name."""
+    if is_credential(raw):
+        assert isinstance(raw, dict)
+        return {path: str(raw["credential"])}
+    parts: Iterable[tuple[str | int, object]] = ()
     if isinstance(raw, list):
-        return any(map(has_credential, raw))
-    return isinstance(raw, dict) and (is_credential(raw) or any(map(has_credential, raw.values())))
+        parts = enumerate(raw)
+    elif isinstance(raw, dict):
+        parts = raw.items()
+    return {place: name for key, part in parts for place, name in credentials_in(part, (*path, key)).items()}
 
 
 def read_secrets(file: Path, findings: Findings) -> dict[str, str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from datasyncd.adapters import registry
 
-from .credentials import Credentials, has_credential
+from .credentials import Credentials, credentials_in
 from .lines import KeyPath
 from .problems import Findings
 from .tables import INVALID, Reader, expected, found
@@ -82,4 +82,4 @@ def _options(
 ) -> Any:
     """The options, or `INVALID`. An adapter's own words about a secret are not passed on: they may quote it."""
     filled = credentials.fill(raw, path, findings)
-    return Reader(findings, quote=not has_credential(raw)).read(struct, filled, path)
+    return Reader(findings, credentials_in(raw, path)).read(struct, filled, path)

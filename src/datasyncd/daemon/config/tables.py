@@ -10,10 +10,12 @@ from __future__ import annotations
 import datetime
 import enum
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import msgspec
+
+from datasyncd.adapters.errors import OptionError
 
 from .lines import KeyPath
 from .problems import Findings, nearest
@@ -43,13 +45,14 @@ _WORDS = {
 class Reader:
     """Reads tables, and reports what is wrong to `findings`.
 
-    With `quote=False` neither a struct's own words about its values are reported nor what a value resembles: a table
-    with a secret is read so.
+    Of a table with `secrets`, whose names are given by their places, neither a struct's own words about its values are
+    reported nor what a value resembles, but for the words of an `OptionError`, which quote nothing.
     """
 
-    def __init__(self, findings: Findings, quote: bool = True) -> None:
+    def __init__(self, findings: Findings, secrets: Mapping[KeyPath, str] = {}) -> None:
         self._findings = findings
-        self._quote = quote
+        self._secrets = secrets
+        self._quote = not secrets
 
     def read(self, form: Form, raw: object, path: KeyPath) -> Any:
         """`raw` as a value of `form`, or `INVALID`."""
@@ -88,6 +91,13 @@ class Reader:
         clean = self._findings.clean(path)
         try:
             return struct(**values)
+        except OptionError as error:
+            if clean:
+                place = (*path, error.option)
+                secret = self._secrets.get(place)
+                text = error.text if secret is None else f'the credential "{secret}" is not right: {error.text}'
+                self._findings.error(place if secret is None else (*place, "credential"), text)
+            return INVALID
         except (ValueError, TypeError) as error:  # of an adapter's options that do not go together
             if clean:
                 self._findings.error(path, str(error) if self._quote else "these options do not go together")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from datasyncd.adapters.contract import Context, Moment, ObjectSpec
-from datasyncd.adapters.errors import AdapterError
+from datasyncd.adapters.errors import AdapterError, OptionError
 from datasyncd.adapters.postgres.adapter import PostgresAdapter, PostgresOptions
 from datasyncd.adapters.postgres.names import shown
 from datasyncd.adapters.postgres.session import Sessions
@@ -78,7 +78,10 @@ async def _columns(dsn: str, object: str) -> tuple[list[str], list[str]]:
 
 
 def _sessions(dsn: str) -> Sessions:
-    options = PostgresOptions(dsn)
+    try:
+        options = PostgresOptions(dsn)
+    except OptionError as error:
+        raise Unknown(f"the address of the database: {error.text}") from None
     return Sessions(
         _NAME,
         dsn,
