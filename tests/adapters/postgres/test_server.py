@@ -209,10 +209,11 @@ async def test_a_disk_that_is_full_writes_nothing_and_is_tried_again(own: Server
         (("/test", "/missing"), NotFound, "there is no such database; see the end of `dsn`"),
         (("?", "?sslmode=require&x="), Unreachable, "breaks the connection off; see `sslmode` in `dsn`"),
         (
-            ("?", "?sslmode=verify-full&sslrootcert=/no/such/file&x="),
-            Unauthorised,
-            "see what stands behind the \\? in it",
+            ("?", "?sslmode=verify-ca&sslrootcert=/no/file&x="),
+            Unreachable,
+            "a certificate that `sslmode` in `dsn` needs",
         ),
+        (("?", "?target_session_attrs=sometimes&x="), Unauthorised, "see what stands behind the . in it"),
         (("127.0.0.1", "host.invalid"), Unreachable, "see that the server runs, and that `dsn` is right"),
     ],
 )
