@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from datasyncd.adapters.contract import Native
 from datasyncd.adapters.errors import Throttled, Transient
 from datasyncd.reconcile.rules import WriteClass
 
-from .world import World, both, linked, overruled, system
+from .world import Contact, World, both, linked, overruled, system
 
 
 def test_an_edit_reaches_the_other_system_in_one_write_of_one_field() -> None:
@@ -626,3 +628,88 @@ def test_a_call_that_was_refused_before_any_effect_waits_and_is_no_unknown_outco
     contact.world.delivers("mail")
     assert contact.everywhere("name") == {"Anna"}
     assert contact.reports() == []
+
+
+def fight(contact: Contact, field: str, values: dict[str, Any], rounds: int) -> int:
+    """Robots that each put their own value back as soon as they see another one; how often they did."""
+    moves = 0
+    for _ in range(rounds):
+        for name, value in values.items():
+            if contact.shows(field)[name] != value:
+                contact.edits(name, **{field: value})
+                moves += 1
+        contact.world.cycle()
+    return moves
+
+
+def test_systems_that_rewrite_each_other_are_stopped_and_a_person_decides() -> None:
+    """Row 40; F06: the field is frozen, other fields go on, and a choice ends it."""
+    contact = linked("crm", "mail", name="Ann", city="Rome")
+
+    fight(contact, "city", {"crm": "ROME", "mail": "Rome"}, 12)
+    contact.syncs()
+    assert [r.field for r in contact.reports("frozen", state="open")] == ["city"]
+    before = contact.world.writes()
+    fight(contact, "city", {"crm": "ROME", "mail": "Rome"}, 3)
+    assert contact.world.writes() == before, "nothing is written to a frozen field"
+
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+
+    contact.chooses("city", "Milan")
+    contact.syncs()
+    assert contact.everywhere("city") == {"Milan"}
+    assert contact.reports(state="open") == []
+
+
+def test_a_freeze_is_over_after_a_day_without_an_edit() -> None:
+    """Row 40: what the policy chooses is written then, and people may edit as before."""
+    contact = linked("crm", "mail", city="Rome")
+    fight(contact, "city", {"crm": "ROME", "mail": "Rome"}, 12)
+    contact.syncs()
+    assert len(contact.everywhere("city")) == 2
+
+    contact.world.waits(86_401)
+    contact.syncs()
+    assert len(contact.everywhere("city")) == 1
+    assert contact.reports(state="open") == []
+    contact.edits("crm", city="Oslo")
+    contact.syncs()
+    assert contact.everywhere("city") == {"Oslo"}
+    contact.is_at_rest()
+
+
+def test_a_person_who_changes_their_mind_often_is_no_fight() -> None:
+    """Row 40: edits that come long after our writes react to nothing."""
+    contact = linked("crm", "mail", city="Rome")
+    for turn in range(12):
+        contact.world.waits(700)
+        contact.edits("crm" if turn % 2 else "mail", city="Rome" if turn % 2 else "Oslo")
+        contact.syncs()
+    assert contact.everywhere("city") == {"Rome"}
+    assert contact.reports("frozen") == []
+
+
+def test_an_opt_out_passes_however_often_systems_react() -> None:
+    """Row 40: an opt-out is never frozen."""
+    contact = linked("prefs", "mail", sms_opt_in="in")
+    fight(contact, "sms_opt_in", {"mail": "out", "prefs": "in"}, 12)
+    contact.syncs()
+    assert [r.field for r in contact.reports("frozen", state="open")] == ["sms_opt_in"]
+    assert contact.shows("sms_opt_in") == {"prefs": "in", "mail": "out"}, "the opt-in is what is held"
+
+    contact.edits("prefs", sms_opt_in="out")
+    contact.syncs()
+    assert contact.everywhere("sms_opt_in") == {"out"}
+
+
+def test_a_system_that_never_takes_what_it_is_sent_is_stopped() -> None:
+    """Row 40; 6.1: what is overruled counts as a reaction, too."""
+    contact = linked("billing", "mail", status="active")
+    for _ in range(40):
+        contact.edits("mail", status="lead")
+        contact.world.cycle()
+    contact.syncs()
+    assert contact.world.writes() < 30
+    assert [r.field for r in contact.reports("frozen", state="open")] == ["status"]

@@ -26,9 +26,10 @@ from datasyncd.adapters.errors import AdapterError, Throttled, Transient
 from datasyncd.reconcile import answer
 from datasyncd.reconcile.cluster import Attempt, Cluster
 from datasyncd.reconcile.delivery import Plan, Planned, Step, plan
-from datasyncd.reconcile.effects import Effects, ReportKind
+from datasyncd.reconcile.effects import Effects, ReportKind, ReportState
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
+from datasyncd.reconcile.freeze import thaw
 from datasyncd.reconcile.identity import MatchKey, keys_of_values, same
 from datasyncd.reconcile.rules import FieldNumber, WriteClass
 from datasyncd.state.clusters import Head
@@ -92,6 +93,7 @@ class Delivery:
         """
         if not self.link.rule.pushes:
             return self.counts
+        await self.store.transact(self._thaw)
         if not await self.store.transact(self._gate.judge):
             return self.counts
         limit = self.link.capabilities.batch or LARGEST_BATCH
@@ -105,6 +107,25 @@ class Delivery:
                 if progress is not None:
                     progress(len(batch.sends))
         return self.counts
+
+    def _thaw(self, tx: Tx) -> None:
+        """End the freezes of fields that nobody has edited for long."""
+        entity = self.link.entity
+        over = tx.records.frozen(entity.name, tx.at - entity.freeze_us)
+        clusters = tx.clusters.load({number for number, _field, _digest in over})
+        effects = tx.effects("thaw")
+        ended = [
+            digest
+            for number, field, digest in over
+            if field not in entity.merged and thaw(clusters[number], field, effects)
+        ]
+        if not ended:
+            return
+        for cluster in clusters.values():
+            finish(cluster, entity, self.fp, effects)
+        tx.clusters.save(clusters.values(), tx.stamp)
+        tx.records.write(effects, tx.run)
+        tx.records.set_state(ended, ReportState.SETTLED, "nobody edited it for a day", tx.at)
 
     # Planning
 

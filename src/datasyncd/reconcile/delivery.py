@@ -265,7 +265,12 @@ def _plan_update(
         if debt.shown:
             shown = True
         else:
-            fields[debt.rule.number] = _planned(debt.rule, debt.reg, debt.choice, debt.write_class, link, fp)
+            planned = _planned(debt.rule, debt.reg, debt.choice, debt.write_class, link, fp)
+            shadow = binding.body.shadow[debt.rule.number]
+            if shadow.ctx == {}:
+                # An edit here was overruled: what is written over it goes on counting.
+                planned.depth = max(planned.depth, shadow.depth)
+            fields[debt.rule.number] = planned
     if not fields and not shown:
         return None
     blind = link.condition == "enforced" and binding.version is not None and not cluster.ghosts(binding)

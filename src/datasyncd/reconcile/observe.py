@@ -22,6 +22,7 @@ from .cluster import PLAIN, UNREADABLE, Attempt, Binding, Cluster, ClusterState,
 from .counter import put_step, step
 from .effects import Act, Candidate, Effects, Entry, Quarantined, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
+from .freeze import DEEPEST, fights, remember
 from .policies import resolve
 from .reading import Reading
 from .register import Hold, Reg, Sib, put, put_elements
@@ -254,6 +255,7 @@ class Observer:
             self._bump()
             actor = cluster.actor(binding.id, binding.incarnation)
         cluster.settle_contexts(number, reg, self.fp)
+        before = self._winner(number, reg) if reaction else b""
         n = reg.ctx.get(actor, 0) + 1
         ts = self._time()
         if rule.policy is Policy.UNION:
@@ -274,15 +276,37 @@ class Observer:
         self._shade(number, digest, None if context == reg.ctx else context, kept)
         cluster.edited.add(number)
         cluster.changed = True
-        crowded = len(reg.sibs) > MAX_SIBLINGS and not rule.merged and reg.differ()
-        if crowded and reg.hold != Hold.FROZEN:
-            reg.hold = Hold.FROZEN
-            self._report(ReportKind.FROZEN, number, ReportState.OPEN, "more than 16 concurrent values")
+        self._freeze(number, rule, reg, value, digest, reaction, before)
         self._journal(number, n, value, ts)
         if rule.consent:
             self._evidence(number, n, value)
         if self.late is not None:
             self.late += candidates_of(cluster, reg, number)
+
+    def _freeze(
+        self, number: FieldNumber, rule: FieldRule, reg: Reg, value: Value, digest: bytes, reaction: int, before: bytes
+    ) -> None:
+        """After an edit: stop what systems do to each other, and what has too many versions to be kept in mind."""
+        if reaction:
+            remember(reg, reaction, [before])
+        fight = fights(reg, rule, value, digest, reaction)
+        remember(reg, reaction, [self._winner(number, reg)] if reaction else [])
+        if reg.hold == Hold.FROZEN:
+            frozen = (ReportKind.FROZEN, number)
+            known = next((digest for digest, known in self.cluster.reports.items() if known[:2] == frozen), None)
+            if known is not None:
+                # It is the same fight: counted, and later over by itself.
+                report = Report(known, ReportKind.FROZEN, self.cluster.id, number, ReportState.OPEN)
+                self.effects.reports.append(report)
+        elif fight:
+            reg.hold = Hold.FROZEN
+            self._report(ReportKind.FROZEN, number, ReportState.OPEN, "systems rewrite each other's values")
+        elif len(reg.sibs) > MAX_SIBLINGS and not rule.merged and reg.differ():
+            reg.hold = Hold.FROZEN
+            self._report(ReportKind.FROZEN, number, ReportState.OPEN, "more than 16 concurrent values")
+
+    def _winner(self, number: FieldNumber, reg: Reg) -> bytes:
+        return self.fp(resolve(self.cluster, reg, self.entity.fields[number], self.entity).value)
 
     def _difference(
         self, number: FieldNumber, value: Value, shadow: Shadow | None
@@ -327,6 +351,11 @@ class Observer:
                 self._acknowledge(number, shadow)
             return
         binding = self.binding
+        if reg is not None and reaction > DEEPEST and reg.hold != Hold.FROZEN and not rule.consent:
+            reg.hold = Hold.FROZEN
+            self.cluster.edited.add(number)
+            self.cluster.changed = True
+            self._report(ReportKind.FROZEN, number, ReportState.OPEN, f"{binding.system} rewrites what it is sent")
         lost = Candidate(value, binding.id, binding.system, None, self._time(), self.effects.at)
         self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, why, [lost])
         self._note("overruled", (number, self.binding.incarnation, 0, value, self._time()))

@@ -15,10 +15,11 @@ from datasyncd.reconcile.candidates import candidates_of
 from datasyncd.reconcile.choice import Refused, choose, decide_delete
 from datasyncd.reconcile.cluster import Cluster, ClusterState
 from datasyncd.reconcile.delivery import SHOWN, debts
-from datasyncd.reconcile.effects import Effects, Entry, ReportKind, ReportState
+from datasyncd.reconcile.effects import Effects, ReportKind, ReportState
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
-from datasyncd.reconcile.register import Hold, Reg, Sib
+from datasyncd.reconcile.freeze import thaw
+from datasyncd.reconcile.register import Reg
 from datasyncd.reconcile.rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldNumber, FieldRule, Value
 from datasyncd.state.records import StoredReport
 from datasyncd.state.transaction import Tx
@@ -273,7 +274,8 @@ class _Batch:
 
     def _release(self, cluster: Cluster, report: StoredReport, effects: Effects) -> None:
         if report.kind == ReportKind.FROZEN:
-            _thaw(cluster, report.field, effects)
+            if report.field is None or not thaw(cluster, report.field, effects):
+                raise OutOfDate("the field is no longer frozen")
         elif report.system is not None:
             unblock(cluster, report.system, report.field, effects)
 
@@ -341,20 +343,3 @@ def _never_raises(rule: FieldRule, reg: Reg | None, value: Value) -> None:
     if CONSENT_OUT in values or (value == CONSENT_IN and CONSENT_IN not in values):
         place = " or ".join(rule.authorised) or "a system that the config names as authorised"
         raise Refused(f"{rule.name}: a choice never raises a consent; the person must opt in again at {place}")
-
-
-def _thaw(cluster: Cluster, number: FieldNumber | None, effects: Effects) -> None:
-    reg = cluster.regs.get(number) if number is not None else None
-    if number is None or reg is None or reg.hold != Hold.FROZEN:
-        raise OutOfDate("the field is no longer frozen")
-    reg.hold = Hold.NONE
-    reg.recent = []
-    reg.sibs = [Sib(sib.actor, sib.n, sib.val, sib.ts) for sib in reg.sibs]
-    cluster.edited.add(number)
-    cluster.touched.add(number)
-    cluster.changed = True
-    # Its conflict waited because of the freeze: it is reported anew, as the policy now has it.
-    cluster.reports = {
-        digest: known for digest, known in cluster.reports.items() if known[:2] != (ReportKind.CONFLICT, number)
-    }
-    effects.journal.append(Entry(cluster.id, "thawed", None, 0, effects.cause, [(number,)]))

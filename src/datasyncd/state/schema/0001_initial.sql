@@ -152,7 +152,7 @@ CREATE TABLE report (
     body       BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX report_cluster ON report (cluster_id);
-CREATE INDEX report_state ON report (state);
+CREATE INDEX report_state ON report (state, kind);
 
 CREATE TABLE journal (          -- append-only: what happened, and because of what
     id         INTEGER PRIMARY KEY,
