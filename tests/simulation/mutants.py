@@ -446,6 +446,15 @@ def orphan_founds(replace: Replace) -> None:
     _identified(replace, Verdict.ORPHAN, Verdict.FOUND)
 
 
+@mutant(
+    25, "P7", "systems that rewrite each other's values are stopped",
+    test_decision_table.test_systems_that_rewrite_each_other_are_stopped_and_a_person_decides,
+    test_decision_table.test_a_freeze_is_over_after_a_day_without_an_edit,
+)  # fmt: skip
+def no_freeze(replace: Replace) -> None:
+    replace(observe, "fights", lambda *_: False)
+
+
 @mutant(42, "P2", "the answer of a create is no receipt where it may describe an earlier one")
 def create_answer_is_a_receipt(replace: Replace) -> None:
     replace(LinkRule, "creates_are_receipts", property(lambda self: True))
@@ -488,7 +497,6 @@ NOT_YET = {
     10: "a hint carries no payload that could be used",
     18: "re-assertions are not built",
     21: "moved records are not built",
-    25: "freezing on ping-pong is not built",
     30: "unmerge is not built",
     33: "systems that show a version and do not enforce it are not built",
     45: "a reading that began before the last one is thrown away and leaves its hint, whatever the generation is",

@@ -192,7 +192,7 @@ class Records:
         return [_stored(row) for row in self._db.execute(query, args)]
 
     def frozen(self, entity: str, before: int) -> list[tuple[int, int, bytes]]:
-        """Fields that systems fought over, and that nobody edited since `before`: cluster, field, digest of the report."""
+        """Fields that systems fought over, unedited since `before`: cluster, field, digest of the report."""
         rows = self._db.execute(
             "SELECT r.cluster_id, r.field, r.digest FROM report r JOIN cluster c ON c.id = r.cluster_id"
             " WHERE r.state = 'open' AND r.kind = 'frozen' AND r.last_at < ? AND c.entity = ? ORDER BY 1, 2",

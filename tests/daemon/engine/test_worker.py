@@ -50,15 +50,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-async def test_what_changed_before_the_watch_listened_is_pulled_soon(folder: Path) -> None:
+async def test_what_changed_before_the_watch_listened_is_pulled_soon(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with Engine.open(load(folder / "config.toml"), "run") as engine, anyio.create_task_group() as tasks:
         worker = Worker(engine, ("mail", "person"), True, 300.0)
+        asked: list[bool] = []
+        monkeypatch.setattr(worker.due, "set", lambda: asked.append(worker.watching))
         tasks.start_soon(worker.watching_loop)
-        await anyio.wait_all_tasks_blocked()
-        await worker.due.wait(5)  # a pull begins with the watch, and may read before the watch listens
-
-        with anyio.fail_after(5):
-            await worker.due.wait()
+        with anyio.fail_after(10):
+            while len(asked) < 2:  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+        assert asked == [True, True], "one as the watch begins, and one when it listens"
         tasks.cancel_scope.cancel()
 
 
