@@ -1,0 +1,149 @@
+"""Existence: records that come again, come too late, or are one too many."""
+
+from __future__ import annotations
+
+from .world import World, linked, system
+
+
+def test_a_record_made_again_by_a_person_is_bound_to_the_one_they_know() -> None:
+    """Row 26: the others stayed (`unlink`), so the new record joins them as at first contact."""
+    world = World("crm", "mail", on_delete="unlink")
+    contact = world.linked(email="ann@example.org", name="Ann", city="Rome")
+    contact.deletes("crm")
+    contact.syncs()
+    assert contact.exists_in() == {"mail"}
+    assert world.keys("crm") == [], "a place that was used is not filled by us"
+
+    contact.recreates("crm", email="ann@example.org", name="Ann")
+    contact.syncs()
+
+    assert len(world.clusters()) == 1
+    assert contact.everywhere("name") == {"Ann"}
+    assert contact.everywhere("city") == {"Rome"}, "what the new record leaves blank is filled"
+    contact.is_at_rest()
+
+
+def test_a_record_made_again_after_all_were_deleted_is_somebody_new() -> None:
+    """Row 27: nothing flows out of the dead."""
+    world = World("crm", "mail")
+    contact = world.linked(email="ann@example.org", name="Ann", sms_opt_in="in")
+    contact.deletes("crm")
+    contact.syncs()
+    assert world.keys("mail") == []
+
+    world.creates("crm", email="ann@example.org", city="Oslo")
+    world.syncs()
+
+    old, new = world.clusters()
+    assert (old.state, new.state) == ("dead", "live")
+    (key,) = world.keys("mail")
+    made = world.holds("mail", key)
+    assert made is not None
+    assert (made["name"], made["city"], made["sms_opt_in"]) == ("", "Oslo", "unknown")
+
+
+def test_a_record_made_again_while_the_old_one_is_being_deleted_waits() -> None:
+    """Row 27: deferred while the delete is on its way."""
+    world = World("crm", "mail", "shop")
+    contact = world.linked(email="ann@example.org", name="Ann")
+    world.is_down("shop")
+    contact.deletes("crm")
+    contact.syncs()
+    world.creates("mail", email="ann@example.org", name="Anna")
+    world.syncs()
+    assert [cluster.state for cluster in world.clusters()] == ["deleting"]
+
+    world.is_up("shop")
+    world.waits(600)
+    world.syncs()
+    assert sorted(cluster.state for cluster in world.clusters()) == ["dead", "live"]
+    assert len(world.keys("shop")) == len(world.keys("crm")) == len(world.keys("mail")) == 1
+
+
+def test_a_create_of_ours_that_appears_after_its_person_was_deleted_is_an_orphan() -> None:
+    """Row 28: it is kept out and reported, and founds nobody."""
+    world = World("crm", system("mail", "none", late_s=600.0, search_lag_s=30.0))
+    contact = world.person("crm", email="ann@example.org", name="Ann")
+    contact.loses_answer("mail", late_s=300.0)
+    contact.syncs()
+    contact.deletes("crm")
+    contact.syncs()
+    world.waits(310)
+    world.syncs()
+
+    assert len(world.keys("mail")) == 1, "it landed"
+    assert [row.kind for row in world.quarantine()] == ["orphan"]
+    assert world.keys("crm") == [], "nobody is brought back"
+    assert [cluster.state for cluster in world.clusters()] == ["deleting"]
+
+    world.waits(700)
+    world.links["mail"].wants_full = True
+    world.syncs()
+    assert [cluster.state for cluster in world.clusters()] == ["dead"], "nothing more can come"
+
+
+def test_a_merge_in_a_system_that_says_nothing_of_it_is_a_delete() -> None:
+    """Row 30: the counterparts of the record that is gone follow it, by the policy."""
+    world = World("crm", "mail")
+    one, other = world.linked(email="ann@example.org", name="Ann"), world.linked(email="a.b@example.org", name="Ann B")
+    other.deletes("crm")
+    world.syncs()
+
+    assert one.exists_in() == {"crm", "mail"}
+    assert [cluster.state for cluster in world.clusters()] == ["live", "dead"]
+
+
+def test_a_value_that_another_record_has_blocks_that_field_alone() -> None:
+    """Row 34: other fields are written; the report names the record that has it."""
+    world = World("crm", system("mail", unique=("phone",)))
+    contact = world.linked(email="ann@example.org", name="Ann", phone="1")
+    world.creates("mail", key="other", email="zed@example.org", phone="2", name="Zed")
+    world.syncs()
+    contact.edits("crm", phone="2", name="Anna")
+    contact.syncs()
+
+    assert contact.shows("name") == {"crm": "Anna", "mail": "Anna"}
+    assert contact.shows("phone") == {"crm": "2", "mail": "1"}
+    (report,) = [r for r in contact.stored() if r.kind == "clash"]
+    assert (report.state, report.field is not None) == ("open", True)
+    assert "other" in report.body.text
+
+    world.tables["mail"].edit("people", "other", phone="3")
+    contact.edits("crm", phone="22")
+    contact.syncs()
+    assert contact.everywhere("phone") == {"22"}
+    assert contact.reports("clash", state="open") == []
+
+
+def test_a_create_that_clashes_with_a_record_nobody_had_seen_binds_it() -> None:
+    """Row 35: it is read, and is theirs."""
+    world = World("crm", system("mail", unique=("email",), search_lag_s=30.0))
+    contact = world.person("crm", email="ann@example.org", name="Ann")
+    world.meanwhile("mail", "writing", lambda: world.creates("mail", email="ann@example.org", city="Rome"))
+    contact.syncs()
+    world.waits(60)
+    contact.syncs()
+
+    assert len(world.keys("mail")) == 1
+    assert len(world.clusters()) == 1
+    assert contact.everywhere("city") == {"Rome"}
+    assert contact.everywhere("name") == {"Ann"}
+
+
+def test_a_create_that_clashes_with_somebody_elses_record_is_blocked() -> None:
+    """Row 35: bound elsewhere, so that it stays theirs; the report names it."""
+    world = World("crm", system("mail", unique=("phone",)))
+    ben = world.linked(email="ben@example.org", phone="1", name="Ben")
+    world.tables["mail"].edit("people", ben.key("mail"), phone="7")
+    world.syncs()
+    ann = world.person("crm", email="ann@example.org", name="Ann", phone="7")
+    world.syncs()
+
+    assert ben.exists_in() == {"crm", "mail"}
+    assert ben.everywhere("name") == {"Ben"}
+    assert [c.kind for c in ann.reports() if c.state == "open"] != []
+
+
+def test_what_is_linked_stays_linked_when_nothing_happens() -> None:
+    """The tests above begin at rest."""
+    linked("crm", "mail", email="ann@example.org").is_at_rest()
