@@ -1,6 +1,7 @@
-"""`datasyncd` in a process that dies by SIGKILL when it comes to a named point for the n-th time.
+"""`datasyncd` in a process to which something happens when it comes to a named point for the n-th time.
 
-    python -m tests.torture.launcher POINT N run --config config.toml
+    python -m tests.torture.launcher kill POINT N run --config config.toml     it dies by SIGKILL
+    python -m tests.torture.launcher FILE POINT N run --config config.toml     the disk of FILE is filled with it
 
 Nothing of the daemon knows of this: the functions around a point are wrapped here, and then the real command runs.
 """
@@ -9,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -64,9 +67,10 @@ FILES = (
 
 
 class Killer:
-    """Counts how often a point is reached, and ends the process at the right time."""
+    """Counts how often a point is reached, and acts at the right time."""
 
-    def __init__(self, point: str, nth: int) -> None:
+    def __init__(self, action: str, point: str, nth: int) -> None:
+        self._action = action
         self._point = point
         self._left = nth
         self._lock = threading.Lock()
@@ -76,9 +80,20 @@ class Killer:
             return
         with self._lock:
             self._left -= 1
-            if self._left == 0:
+            if self._left == 0 and self._action == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
                 threading.Event().wait()
+            elif self._left == 0:
+                fill(Path(self._action))
+
+
+def fill(file: Path) -> None:
+    """Take all that is left of a disk."""
+    with file.open("ab", buffering=0) as out:
+        for size in (1 << 16, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while out.write(b"x" * size):
+                    pass
 
 
 def points() -> list[str]:
@@ -254,7 +269,7 @@ def _wrap_backups(killer: Killer) -> None:
     """The stages of `backup` and of `restore`."""
     copy, inspect, name = backup.copy, backup.inspect, backup_command._put
     outdate, take_place, place = restore.outdate, backup.take_place, os.replace
-    restoring = sys.argv[3:4] == ["restore"]
+    restoring = sys.argv[4:5] == ["restore"]
 
     def copied(source: Any, target: Any) -> None:
         copy(source, target)
@@ -293,8 +308,8 @@ def _wrap_backups(killer: Killer) -> None:
 
 
 def main() -> None:
-    point, nth, *words = sys.argv[1:]
-    wrap(Killer(point, int(nth)))
+    action, point, nth, *words = sys.argv[1:]
+    wrap(Killer(action, point, int(nth)))
     sys.argv[1:] = words
     cli.main()
 

@@ -7,11 +7,6 @@ as always.
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,70 +15,16 @@ import pytest
 
 from tests.end_to_end.postgres_store import PostgresPrefs, config
 from tests.end_to_end.test_kill import attempts
-from tests.end_to_end.three_stores import Stores, environment
+from tests.end_to_end.three_stores import Stores
 from tests.servers.postgres import Database
 from tests.torture import launcher
 from tests.torture.load import Load, everybody
+from tests.torture.processes import killed_at, nothing_was_logged_of_a_bug
 
-ROOT = Path(__file__).parents[2]
-PATIENCE_S = 20.0
 TIMES = (1, 3)
 """Of coming to a point, the one at which it dies, in one life after another."""
 RARE = ("what a crash left", "a search before a create", "a record read before it is written")
 """Steps that not every run comes to."""
-
-
-@pytest.fixture(scope="module")
-def in_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with stores that are in step."""
-    stores = Stores.of(tmp_path_factory.mktemp("in_step"), everybody())
-    done = stores.sync()
-    assert (done.code, done.document["failed"]) == (0, {})
-    return stores.folder
-
-
-@pytest.fixture
-def stores(in_step: Path, tmp_path: Path) -> Stores:
-    """A copy of them."""
-    folder = tmp_path / "shop"
-    shutil.copytree(in_step, folder, ignore=shutil.ignore_patterns("*.sock"))
-    return Stores(folder)
-
-
-@contextlib.contextmanager
-def dying(stores: Stores, point: str, nth: int, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that will be killed at a point."""
-    with stores.log_file.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.launcher", point, str(nth), *words, "--config", str(stores.config)],
-            cwd=ROOT, stdout=log, stderr=log, env=environment(),
-        )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def killed_at(stores: Stores, load: Load, point: str, nth: int = 1) -> None:
-    """Run the daemon while people work, until it dies at this point."""
-    load.round()
-    with dying(stores, point, nth, "run") as process:
-        deadline = time.monotonic() + PATIENCE_S
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.4)
-            load.round()
-        assert process.poll() == -signal.SIGKILL, f"{point!r} was not reached {nth} times\n{tail(stores)}"
-
-
-def tail(stores: Stores) -> str:
-    return "\n".join(stores.log_file.read_text(encoding="utf-8").splitlines()[-15:])
-
-
-def nothing_was_logged_of_a_bug(stores: Stores) -> None:
-    text = stores.log_file.read_text(encoding="utf-8")
-    assert "task_crashed" not in text
-    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize("point", [p for p in launcher.points() if not any(name in p for name in RARE)])

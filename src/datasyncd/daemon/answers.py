@@ -16,7 +16,7 @@ from datasyncd.state import backup
 from datasyncd.state.errors import StateError
 from datasyncd.state.transaction import Tx
 
-from .control.message import UNAVAILABLE, Failure
+from .control.message import TRY_AGAIN, UNAVAILABLE, Failure
 from .cycle import sync
 from .engine import STATE_FILE
 from .health import Facts, LinkFacts, Problem, assess
@@ -54,10 +54,24 @@ def handlers(app: App) -> dict[str, Handler]:
         folder = app.engine.config.home.state_dir
         try:
             return {"copy": str(await anyio.to_thread.run_sync(_copy, folder))}
-        except (OSError, StateError) as error:
+        except OSError as error:
             raise Failure(str(error), UNAVAILABLE) from None
 
-    return {**out, "status": status, "sync": synced, "backup": backed_up}
+    return {
+        name: _told(handler) for name, handler in {**out, "status": status, "sync": synced, "backup": backed_up}.items()
+    }
+
+
+def _told(handler: Handler) -> Handler:
+    """Trouble with the state is told as what it is."""
+
+    async def carry_out(arguments: dict[str, Any]) -> Any:
+        try:
+            return await handler(arguments)
+        except StateError as error:
+            raise Failure(str(error), TRY_AGAIN if error.passes else UNAVAILABLE) from None
+
+    return carry_out
 
 
 def _copy(folder: Path) -> Path:
@@ -133,6 +147,9 @@ async def facts(app: App) -> Facts:
 
 def _others(app: App) -> list[Problem]:
     out = []
+    if app.engine.store.trouble:
+        fix = "until it can be written nothing is sent; then it goes on by itself"
+        out.append(Problem(severity="critical", code="state", link=None, text=app.engine.store.trouble, fix=fix))
     if app.not_listening is not None:
         fix = 'choose another address in [daemon] listen, or listen = ""'
         out.append(Problem(severity="warning", code="listen", link=None, text=app.not_listening, fix=fix))

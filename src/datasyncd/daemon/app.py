@@ -2,7 +2,8 @@
 
 SIGTERM and SIGINT drain: what was sent is answered, nothing new begins. SIGHUP loads the config anew, and
 keeps the old one if the new one is not valid. A task that crashes is started again with back-off and shows
-in `status`; the others go on.
+in `status`; the others go on. While the state cannot be written nothing is sent, and all is tried again; a
+state that is damaged ends the daemon.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from datasyncd import __version__
 from datasyncd.adapters.errors import AdapterError, Throttled
+from datasyncd.state.errors import StateError
 
 from .answers import facts, handlers, terms_of
 from .check import refuse_inconsistent
@@ -61,6 +63,8 @@ class App:
         self.in_step = False
         """The first cycle over all links is done."""
         self.stop = anyio.Event()
+        self._told = ""
+        """Which trouble with the state was logged last."""
         self._schedule = Schedule()
         self._started = started
         self._tasks: TaskGroup | None = None
@@ -95,8 +99,7 @@ class App:
         try:
             await self._first_cycle()
         except Exception as error:
-            self.crashes["first cycle"] = type(error).__name__
-            log.exception("task_crashed", task="first cycle")
+            self._failed("first cycle", error)
         self._schedule.start()
         for worker in self.workers.values():
             self.supervise(f"pull {worker.name}", worker.pulling)
@@ -122,10 +125,23 @@ class App:
                 await task()
                 return
             except Exception as error:
-                self.crashes[name] = f"{type(error).__name__}"
-                log.exception("task_crashed", task=name)
+                self._failed(name, error)
+                if isinstance(error, StateError):
+                    await anyio.sleep(RESTART_S[0])  # no defect of the task: it goes on as soon as it can
+                    continue
                 await anyio.sleep(RESTART_S[min(crashes, len(RESTART_S) - 1)])
                 crashes += 1
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """Note why a task ended. Raises the error if nothing can go on: the state is damaged."""
+        if not isinstance(error, StateError):
+            self.crashes[name] = type(error).__name__
+            log.exception("task_crashed", task=name)
+        elif not error.passes:
+            raise error
+        elif str(error) != self._told:
+            self._told = str(error)
+            log.error("state_unavailable", reason=self._told)
 
     def _add(self, system: str, entity: str) -> None:
         """A worker and its triggers."""

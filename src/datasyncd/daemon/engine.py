@@ -19,7 +19,6 @@ from datasyncd.adapters.contract import Adapter, Context, Moment
 from datasyncd.adapters.errors import AdapterError, NotFound, Unreachable, Unsupported
 from datasyncd.adapters.registry import AdapterKind
 from datasyncd.adapters.translate import Translation, match_text
-from datasyncd.reconcile.cluster import AttemptStatus
 from datasyncd.reconcile.effects import Effects
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.rules import EntityRule, FieldNumber, LinkRule, Value
@@ -33,6 +32,7 @@ from .config.load import Config
 from .link import Link
 from .oversight import Oversight
 from .throttle import Obedient, Waits
+from .unfinished import doubt
 
 STATE_FILE = "state.db"
 RESCAN_BATCH = 1_000
@@ -271,24 +271,7 @@ def recover(tx: Tx) -> int:
     Returns how many writes are of unknown outcome because of it.
     """
     tx.outbox.take_back(tx.at)
-    count = 0
-    clusters = tx.clusters.load(tx.clusters.with_open_attempts())
-    for cluster in clusters.values():
-        for attempt in cluster.attempts:
-            if attempt.status != AttemptStatus.OPEN:
-                continue
-            attempt.status = AttemptStatus.UNKNOWN
-            attempt.gave_up_at = tx.at
-            count += 1
-            cluster.marked = [*cluster.marked, attempt.id]
-            for binding in cluster.bindings:
-                if binding.id == attempt.binding_id:
-                    binding.epoch = tx.stamp
-                    binding.changed = True
-                    tx.readings.hint(binding.system, binding.object, [binding.ext_id], tx.stamp, tx.at)
-    if clusters:
-        tx.clusters.save(clusters.values(), tx.stamp)
-    return count
+    return doubt(tx, tx.clusters.with_open_attempts())
 
 
 def _rescan(tx: Tx, store: Store, rules: EntityRule, after: int) -> int:

@@ -42,6 +42,7 @@ from .gate import Gate
 from .intake import take_answers
 from .link import Counts, Link
 from .oversight import Oversight, Sending
+from .unfinished import doubt
 
 SECOND = 1_000_000
 SEARCHED_ONE_BY_ONE = 1_000
@@ -86,15 +87,15 @@ class Delivery:
         self._oversight = oversight
 
     async def run(self, progress: Callable[[int], None] | None = None) -> Counts:
-        """Deliver until nothing is due. Raises the adapter's errors of a whole call.
+        """Deliver until nothing is due. Raises the adapter's errors of a whole call, and `StateError`.
 
-        On crash: attempts that are `open` become writes of unknown outcome, and their records are read
-        before anything else is written to them.
+        On crash, or if the state cannot be written: attempts that are `open` become writes of unknown outcome at the
+        next start, or the next delivery, and their records are read before anything else is written to them.
         """
         if not self.link.rule.pushes:
             return self.counts
         await self.store.transact(self._thaw)
-        if not await self.store.transact(self._gate.judge):
+        if not await self.store.transact(self._begin):
             return self.counts
         limit = self.link.capabilities.batch or LARGEST_BATCH
         while not self._stopping():
@@ -126,6 +127,15 @@ class Delivery:
         tx.clusters.save(clusters.values(), tx.stamp)
         tx.records.write(effects, tx.run)
         tx.records.set_state(ended, ReportState.SETTLED, "nobody edited it for a day", tx.at)
+
+    def _begin(self, tx: Tx) -> bool:
+        """Take up what a delivery left whose answers could not be noted; whether anything may be written now."""
+        link = self.link
+        left = tx.clusters.with_open_attempts(link.system, link.rule.entity)
+        if left and doubt(tx, left, link.system):
+            # Only a complete pull ends a create of unknown outcome.
+            link.wants_full = True
+        return self._gate.judge(tx)
 
     # Planning
 

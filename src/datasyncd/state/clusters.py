@@ -171,9 +171,13 @@ class Clusters:
         )
         return [(row[0], row[1]) for row in rows]
 
-    def with_open_attempts(self) -> list[int]:
-        """Clusters with a write that was under way when the process ended."""
-        rows = self._db.execute("SELECT DISTINCT cluster_id FROM attempt WHERE status = 'open' ORDER BY 1")
+    def with_open_attempts(self, system: str | None = None, entity: str | None = None) -> list[int]:
+        """Clusters with a write that is under way, or was when its process or delivery ended; of one link, if told."""
+        rows = self._db.execute(
+            "SELECT DISTINCT a.cluster_id FROM attempt AS a WHERE a.status = 'open' AND (?1 IS NULL OR a.system = ?1)"
+            " AND (?2 IS NULL OR (SELECT entity FROM cluster WHERE id = a.cluster_id) = ?2) ORDER BY 1",
+            (system, entity),
+        )
         return [row[0] for row in rows]
 
     def ids(self, entity: str, after: int, limit: int) -> list[int]:

@@ -20,7 +20,7 @@ from datasyncd.reconcile.fingerprint import Fingerprinter
 
 from .copy import copy_of
 from .database import connect, lock
-from .errors import DamagedState, of_sqlite
+from .errors import DamagedState, StateUnavailable, of_sqlite
 from .transaction import Tx
 
 T = TypeVar("T")
@@ -40,6 +40,11 @@ class Store(Protocol):
 
     @property
     def fingerprints(self) -> Fingerprinter: ...
+
+    @property
+    def trouble(self) -> str:
+        """Why the last step that was to write could not; "": it could."""
+        ...
 
     def announce(self, command: str, config_digest: bytes) -> None:
         """Say who works from now on: every change names its run."""
@@ -61,6 +66,7 @@ class Journaled:
         self.sequence = self._number(SEQUENCE)
         self.clock = self._number(CLOCK)
         self.run = 0
+        self.trouble = ""
         self._announced: tuple[str, bytes] | None = None
         self._kept: dict[int, Cluster] = {}
         self._number_key = "UPDATE meta SET value = ? WHERE name = ?"
@@ -78,6 +84,7 @@ class Journaled:
         if self._announced is not None:
             begin = self.run = begin + 1  # the number of the run, taken only if this step writes anything
         tx = Tx(db, begin, self._now(), self.run, self._kept)
+        before = db.total_changes
         db.execute("BEGIN")
         try:
             result = step(tx)
@@ -87,15 +94,24 @@ class Journaled:
                 db.execute(self._number_key, (tx.sequence, SEQUENCE))
                 db.execute(self._number_key, (tx.at, CLOCK))
             db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             self._kept.clear()
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                self._shrink()
             raise
         if tx.sequence != begin:
             self.sequence = tx.sequence
             self._announced = None
+        if db.total_changes != before:
+            self.trouble = ""
         return result
+
+    def _shrink(self) -> None:
+        """Give the disk back what the write-ahead log takes of it, which may be what fills it."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def announce(self, command: str, config_digest: bytes) -> None:
         """Who works from now on. It is noted with the first thing that is written, which names it."""
@@ -170,12 +186,20 @@ class SqliteStore:
     def fingerprints(self) -> Fingerprinter:
         return self._steps.fingerprints
 
+    @property
+    def trouble(self) -> str:
+        return self._steps.trouble
+
     def announce(self, command: str, config_digest: bytes) -> None:
         self._steps.announce(command, config_digest)
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
-        with _named(self.path):
-            return await self._writer.run(lambda _db: self._steps.run_step(step))
+        try:
+            with _named(self.path):
+                return await self._writer.run(lambda _db: self._steps.run_step(step))
+        except StateUnavailable as error:
+            self._steps.trouble = str(error)
+            raise
 
     async def aclose(self) -> None:
         await self._writer.close()
@@ -209,6 +233,10 @@ class InlineStore:
     @property
     def fingerprints(self) -> Fingerprinter:
         return self._steps.fingerprints
+
+    @property
+    def trouble(self) -> str:
+        return self._steps.trouble
 
     def announce(self, command: str, config_digest: bytes) -> None:
         self._steps.announce(command, config_digest)

@@ -13,8 +13,8 @@ from datasyncd.adapters.errors import AdapterError, NotFound, Transient, Unautho
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _PASSING = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "reading or writing the disk failed",
+    sqlite3.SQLITE_FULL: "the disk is full; make room there",
+    sqlite3.SQLITE_IOERR: "reading or writing the disk failed; see whether it is full or broken",
     sqlite3.SQLITE_NOMEM: "there is no memory left",
     sqlite3.SQLITE_INTERRUPT: "the call was cut short",
     sqlite3.SQLITE_PROTOCOL: "the lock protocol failed",
@@ -34,6 +34,11 @@ def primary_code(error: sqlite3.Error) -> int:
 def is_lock(error: sqlite3.Error) -> bool:
     """Somebody else has the file or the table locked; the call had no effect and can be repeated."""
     return primary_code(error) in _LOCKED
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """There was no room for what was to be written: the transaction is not committed, and is rolled back."""
+    return primary_code(error) == sqlite3.SQLITE_FULL
 
 
 def trouble(error: sqlite3.Error, system: str, path: Path) -> AdapterError:

@@ -14,7 +14,7 @@ from .connection import Outdated
 from .refusal import missing_row
 from .selection import Selection
 from .table import table_of
-from .trouble import is_lock
+from .trouble import is_full, is_lock
 
 
 class Applied(msgspec.Struct):
@@ -84,8 +84,8 @@ def _transaction(batch: Batch, singly: bool, still_there: Callable[[], bool], ta
         try:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if is_lock(error) or isinstance(error, sqlite3.IntegrityError):
-                raise
+            if is_lock(error) or is_full(error) or isinstance(error, sqlite3.IntegrityError):
+                raise  # nothing of it was committed
             return [Unknown(f"the commit failed: {error.sqlite_errorname}")] * len(outcomes)
     finally:
         if connection.in_transaction:

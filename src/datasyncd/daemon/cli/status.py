@@ -95,7 +95,13 @@ def _at_rest(path: Path, folder: Path) -> dict[str, Any]:
             db.close()
     except sqlite3.Error as error:
         found["problems"].append(
-            {"severity": "critical", "code": "state", "link": None, "text": f"{state}: {error}", "fix": "restore it"}
+            {
+                "severity": "critical",
+                "code": "state",
+                "link": None,
+                "text": f"{state}: {error}",
+                "fix": "restore a backup: datasyncd restore FILE",
+            }
         )
     return found
 

@@ -1,0 +1,54 @@
+"""The daemon as a process to which something happens, and stores in step for it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.end_to_end.three_stores import Stores, environment
+from tests.torture.load import Load
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 20.0
+
+
+@contextlib.contextmanager
+def launched(stores: Stores, action: str, point: str, nth: int, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process to which something will happen at a point; see `launcher`."""
+    program = [sys.executable, "-m", "tests.torture.launcher"]
+    with stores.log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [*program, action, point, str(nth), *words, "--config", str(stores.config)],
+            cwd=ROOT, stdout=log, stderr=log, env=environment(),
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def killed_at(stores: Stores, load: Load, point: str, nth: int = 1) -> None:
+    """Run the daemon while people work, until it dies at this point."""
+    load.round()
+    with launched(stores, "kill", point, nth, "run") as process:
+        deadline = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.4)
+            load.round()
+        assert process.poll() == -signal.SIGKILL, f"{point!r} was not reached {nth} times\n{tail(stores)}"
+
+
+def tail(stores: Stores) -> str:
+    return "\n".join(stores.log_file.read_text(encoding="utf-8").splitlines()[-15:])
+
+
+def nothing_was_logged_of_a_bug(stores: Stores) -> None:
+    text = stores.log_file.read_text(encoding="utf-8")
+    assert "task_crashed" not in text
+    assert "Traceback" not in text
