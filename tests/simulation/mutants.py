@@ -17,11 +17,11 @@ from datasyncd.daemon.intake import Intake
 from datasyncd.daemon.link import Link
 from datasyncd.daemon.pusher import Delivery
 from datasyncd.daemon.simulation import history
-from datasyncd.reconcile import answer, arrival, deletion, delivery, finish, observe, policies
-from datasyncd.reconcile.cluster import Cluster
+from datasyncd.reconcile import answer, arrival, deletion, delivery, finish, membership, observe, policies
+from datasyncd.reconcile.cluster import Cluster, Shadow
 from datasyncd.reconcile.identity import Match, Verdict
 from datasyncd.reconcile.observe import Observer
-from datasyncd.reconcile.register import put
+from datasyncd.reconcile.register import Reg, Sib, put
 from datasyncd.reconcile.rules import FieldRule, LinkRule, Policy
 from datasyncd.state import clusters
 from datasyncd.state.readings import Readings
@@ -31,6 +31,7 @@ from tests.reconcile import (
     test_consent,
     test_decision_table,
     test_guards,
+    test_membership,
     test_unknown_outcomes,
     test_values,
 )
@@ -455,6 +456,25 @@ def no_freeze(replace: Replace) -> None:
     replace(observe, "fights", lambda *_: False)
 
 
+@mutant(
+    30, "P11", "an unmerge takes the record and not the registers", test_membership.test_after_a_split_no_edit_crosses
+)
+def unmerge_copies_the_registers(replace: Replace) -> None:
+    original = membership.unmerge
+
+    def unmerge(cluster: Cluster, binding: Any, *rest: Any) -> Cluster:
+        shadow = {number: Shadow(known.fp, {}) for number, known in binding.body.shadow.items()}
+        alone = original(cluster, binding, *rest)
+        for number, reg in cluster.body.regs.items():
+            actor = alone.actor(binding.id, binding.incarnation)
+            alone.regs[number] = Reg([Sib(actor, 1, reg.sibs[0].val, reg.sibs[0].ts)], {actor: 1})
+        binding.body.shadow = shadow
+        alone.rescan = True
+        return alone
+
+    replace(membership, "unmerge", unmerge)
+
+
 @mutant(42, "P2", "the answer of a create is no receipt where it may describe an earlier one")
 def create_answer_is_a_receipt(replace: Replace) -> None:
     replace(LinkRule, "creates_are_receipts", property(lambda self: True))
@@ -497,7 +517,6 @@ NOT_YET = {
     10: "a hint carries no payload that could be used",
     18: "re-assertions are not built",
     21: "moved records are not built",
-    30: "unmerge is not built",
     33: "systems that show a version and do not enforce it are not built",
     45: "a reading that began before the last one is thrown away and leaves its hint, whatever the generation is",
     44: "strong readings of systems with stale ones are not built",

@@ -232,6 +232,25 @@ class Records:
         )
         return [row[0] for row in rows]
 
+    def tell_apart(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Note that a person said of these bindings that they are not the same."""
+        self._db.executemany("INSERT OR IGNORE INTO nomatch VALUES (?, ?)", [sorted(pair) for pair in pairs])
+
+    def told_apart(self, pairs: Iterable[tuple[int, int]]) -> bool:
+        """Whether a person said of any of these bindings that they are not the same."""
+        query = "SELECT 1 FROM nomatch WHERE binding_a = ? AND binding_b = ?"
+        return any(self._db.execute(query, sorted(pair)).fetchone() for pair in pairs)
+
+    def told_one(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """A person thinks otherwise now."""
+        query = "DELETE FROM nomatch WHERE binding_a = ? AND binding_b = ?"
+        self._db.executemany(query, [sorted(pair) for pair in pairs])
+
+    def file_under(self, gone: int, into: int) -> None:
+        """What happened to a cluster that was merged belongs to the history, and the evidence, of the other one."""
+        for table in ("journal", "act"):
+            self._db.execute(f"UPDATE {table} SET cluster_id = ? WHERE cluster_id = ?", (into, gone))
+
     def consents(self) -> list[int]:
         """Numbers of the fields of which acts of consent are known."""
         return [row[0] for row in self._db.execute("SELECT DISTINCT field FROM act ORDER BY 1")]

@@ -308,3 +308,28 @@ def test_a_field_that_cannot_be_read_leaves_with_its_record(tmp_path: Path) -> N
     shop.runs("sync")
 
     assert shop.runs("quarantine", "--json").json == []
+
+
+def test_a_record_is_split_off_and_merged_again_by_hand(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    assert shop.runs("sync").exit_code == 0
+    record = "mail:" + shop.sheet.read_text().splitlines()[1].split(",")[0]
+
+    split = shop.runs("identity", "split", "contact", record, "--json")
+    assert (split.exit_code, split.json["record"], len(split.json["left"])) == (0, record, 1)
+    [crm] = split.json["left"]
+    number = int(crm.removeprefix("crm:"))
+    shop.says("mail", number, name="Hanna")
+    assert shop.runs("sync").exit_code == 0
+    assert shop.holds("crm", number, "name") == f"Ann {number}"
+
+    merged = shop.runs("identity", "merge", "contact", crm, record)
+    assert (merged.exit_code, f"is {crm}, {record} now" in merged.out) == (0, True)
+    assert shop.runs("sync").exit_code == 0
+    assert shop.holds("crm", number, "name") == shop.holds("mail", number, "name") == "Hanna"
+    assert "merge" in shop.runs("history", "contact", crm).out
+
+    wrong = shop.runs("identity", "split", "contact", f"{number}@example.org")
+    assert (wrong.exit_code, "expected SYSTEM:ID" in wrong.err) == (64, True)
+    both = shop.runs("identity", "merge", "contact", "crm:1", "crm:2")
+    assert (both.exit_code, "both have a record in" in both.out + both.err) == (1, True)

@@ -33,6 +33,7 @@ COMMANDS = {
     "history": ("history", "history", "All changes of a record, or the record as it was."),
     "guard": ("guard", "guard", "Mass changes that are held."),
     "quarantine": ("quarantine", "quarantine", "Records and fields that could not be read or written."),
+    "identity": ("identity", "identity", "Merges two records that are one, and splits what is not."),
     "docs": ("docs", "docs", "The field dictionary: what each field means, and where it stands."),
     "backup": ("backup", "backup", "A consistent copy of the state, while the daemon runs."),
     "restore": ("backup", "restore", "Puts a backup in the place of the state."),

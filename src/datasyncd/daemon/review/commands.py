@@ -12,7 +12,7 @@ import msgspec
 
 from datasyncd.state.transaction import Tx
 
-from . import conflicts, explain, guards, history, quarantine, settle
+from . import conflicts, explain, guards, history, identity, quarantine, settle
 from .refusal import Misused
 from .terms import Terms
 
@@ -103,6 +103,23 @@ class GuardApprove(Asked, frozen=True, kw_only=True):
         return guards.approve(tx, terms, self.id, by=self.by, digest=self.digest)
 
 
+class Merge(Asked, frozen=True, kw_only=True):
+    entity: str
+    key: str
+    other: str
+
+    def answer(self, tx: Tx, terms: Terms) -> Any:
+        return identity.merge(tx, terms, self.entity, self.key, self.other, by=self.by)
+
+
+class Split(Asked, frozen=True, kw_only=True):
+    entity: str
+    record: str
+
+    def answer(self, tx: Tx, terms: Terms) -> Any:
+        return identity.split(tx, terms, self.entity, self.record, by=self.by)
+
+
 class Quarantine(Asked, frozen=True, kw_only=True):
     def answer(self, tx: Tx, terms: Terms) -> Any:
         return quarantine.quarantine(tx, terms)
@@ -146,6 +163,8 @@ READS: Mapping[str, type[Any]] = {
 WRITES: Mapping[str, type[Any]] = {
     "resolve": Resolve,
     "guard.approve": GuardApprove,
+    "identity.merge": Merge,
+    "identity.split": Split,
     "quarantine.retry": QuarantineRetry,
     "quarantine.drop": QuarantineDrop,
 }

@@ -1,0 +1,121 @@
+"""Membership: a person says that two clusters are one thing, or that a record belongs to another one.
+
+A merge unites what both know: siblings and contexts, so that what differs is a conflict like any other. An unmerge
+gives the record a cluster of its own, which knows nothing but what the record itself shows when it is read next: what
+others said of the thing that it was taken for stays where it is.
+"""
+
+from __future__ import annotations
+
+from .choice import Refused
+from .clocks import Actor, Ctx
+from .cluster import UNREADABLE, Binding, BindingBody, Cluster, ClusterBody, ClusterId, ClusterState
+from .effects import Effects, Entry
+from .fingerprint import Fingerprinter
+from .register import Hold, Reg, Sib
+
+
+def merge(into: Cluster, other: Cluster, fp: Fingerprinter, effects: Effects, *, undoes: bool) -> None:
+    """Move everything that `other` knows to `into`; `other` is dead afterwards. `undoes`: they were told apart before.
+
+    Raises `Refused` where both have a record in one system, or something is under way.
+    """
+    for cluster in (into, other):
+        _is_at_peace(cluster)
+    if into.id == other.id:
+        raise Refused("both names mean the same record")
+    both = sorted({binding.system for binding in into.live()} & {binding.system for binding in other.live()})
+    if both:
+        raise Refused(f"both have a record in {', '.join(both)}; delete or merge one of them there first")
+    for cluster in (into, other):
+        _spell_out(cluster, fp)
+    actors = [into.actor(*pair) for pair in other.body.actors]
+    for number, reg in other.body.regs.items():
+        _unite(into, number, reg, actors)
+    for binding in other.bindings:
+        for shadow in binding.body.shadow.values():
+            shadow.ctx = _renamed(shadow.ctx or {}, actors)
+        blocked = binding.body.blocked.items()
+        binding.body.blocked = {n: ctx if ctx == UNREADABLE else _renamed(ctx, actors) for n, ctx in blocked}
+        binding.cluster_id = into.id
+        binding.changed = True
+    into.bindings = [*into.bindings, *other.bindings]
+    into.no_create = (into.no_create or other.no_create) and not undoes
+    into.touched.update(into.body.regs)
+    into.edited.update(other.body.regs)
+    into.changed = into.rescan = True
+    effects.closed.extend(other.reports)
+    _bury(other)
+    effects.journal.append(Entry(into.id, "merge", None, other.id, effects.cause))
+
+
+def unmerge(cluster: Cluster, binding: Binding, number: ClusterId, fp: Fingerprinter, effects: Effects) -> Cluster:
+    """Take a record out: its new cluster has this number. Nothing is made for either of them any more.
+
+    Raises `Refused` for the last record of a cluster, or where something is under way.
+    """
+    _is_at_peace(cluster)
+    if len(list(cluster.live())) < 2:
+        raise Refused("it is the only record of its kind; there is nothing to take it out of")
+    _spell_out(cluster, fp)
+    cluster.bindings = [other for other in cluster.bindings if other.id != binding.id]
+    cluster.no_create = True
+    cluster.touched.update(cluster.body.regs)
+    cluster.changed = cluster.rescan = True
+    effects.released.extend((binding.system, binding.object, binding.ext_id, field) for field in binding.body.blocked)
+    binding.body = BindingBody({})
+    binding.incarnation += 1
+    binding.cluster_id = number
+    binding.digest = b""
+    binding.changed = True
+    alone = Cluster(number, cluster.entity, ClusterBody({}, []), no_create=True, bindings=[binding], new=True)
+    effects.journal.append(Entry(cluster.id, "unmerge", binding.system, binding.id, effects.cause))
+    effects.journal.append(Entry(number, "unmerge", binding.system, binding.id, effects.cause))
+    return alone
+
+
+def _is_at_peace(cluster: Cluster) -> None:
+    if cluster.state != ClusterState.LIVE:
+        raise Refused(f"#{cluster.id} is {cluster.state}; decide about its delete first")
+    if cluster.attempts:
+        systems = ", ".join(sorted({attempt.system for attempt in cluster.attempts}))
+        raise Refused(f"a write to {systems} is under way or of unknown outcome; try again when it has ended")
+
+
+def _spell_out(cluster: Cluster, fp: Fingerprinter) -> None:
+    """Write out every register and every shadow: what is told by a register would be told by another one."""
+    for number in list(cluster.regs):
+        cluster.settle_contexts(number, cluster.regs[number], fp)
+    for binding in cluster.bindings:
+        for number in list(binding.body.shows):
+            shadow = cluster.shadow(binding, number, fp)
+            if shadow is not None and shadow.ctx is None:
+                shadow.ctx = {}
+        binding.changed = True
+
+
+def _unite(into: Cluster, number: int, reg: Reg, actors: list[Actor]) -> None:
+    sibs = [Sib(actors[sib.actor], sib.n, sib.val, sib.ts, sib.depth) for sib in reg.sibs]
+    ctx = _renamed(reg.ctx, actors)
+    known = into.regs.get(number)
+    if known is None:
+        into.regs[number] = Reg(sibs, ctx, reg.hold)
+        return
+    known.sibs = [*known.sibs, *sibs]
+    known.ctx = {**known.ctx, **ctx}
+    known.recent = []
+    if Hold.FROZEN in (known.hold, reg.hold):
+        known.hold = Hold.FROZEN
+
+
+def _renamed(ctx: Ctx, actors: list[Actor]) -> Ctx:
+    return {actors[actor]: n for actor, n in ctx.items()}
+
+
+def _bury(cluster: Cluster) -> None:
+    cluster.bindings = []
+    cluster.body = ClusterBody({}, [])
+    cluster.keys = frozenset()
+    cluster.outbox = {}
+    cluster.state = ClusterState.DEAD
+    cluster.changed = True
