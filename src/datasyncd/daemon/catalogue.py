@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -152,9 +152,17 @@ def _switches(struct: type[msgspec.Struct]) -> list[str]:
     return [field.name for field in msgspec.structs.fields(struct) if field.type is bool and field.default is False]
 
 
+def _example(kind: Any) -> Any:
+    """A value that an option may have: the first of the examples that its type names, else an empty text."""
+    for meta in get_args(kind)[1:]:
+        if isinstance(meta, msgspec.Meta) and meta.examples:
+            return meta.examples[0]
+    return ""
+
+
 async def _capabilities(kind: AdapterKind, changed: Mapping[str, Any], cursor: str | None) -> dict[str, Any] | None:
     """What a system promises for one object; None where that depends on more than is known without a config."""
-    stand_ins = {field.name: "" for field in msgspec.structs.fields(kind.options) if field.required}
+    stand_ins = {f.name: _example(f.type) for f in msgspec.structs.fields(kind.options) if f.required}
     spec = ObjectSpec(OBJECT, "id", ("name",), cursor=cursor)
     context = Context(kind.name, Path(), lambda: Moment(0, 0), {OBJECT: spec})
     try:

@@ -49,7 +49,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600, description="a number of 
 class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options of a system with `adapter = "postgres"`."""
 
-    dsn: str
+    dsn: Annotated[str, msgspec.Meta(examples=["postgresql://datasyncd@localhost/shop"])]
     """postgresql://USER:PASSWORD@HOST:PORT/DATABASE, usually as a credential; `?sslmode=verify-full` and the like."""
     version: dict[str, str] = {}
     """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
