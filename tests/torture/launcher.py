@@ -2,6 +2,7 @@
 
     python -m tests.torture.launcher kill POINT N run --config config.toml     it dies by SIGKILL
     python -m tests.torture.launcher FILE POINT N run --config config.toml     the disk of FILE is filled with it
+    python -m tests.torture.launcher clock FILE 0 run --config config.toml     its wall clock is ahead by what FILE says
 
 Nothing of the daemon knows of this: the functions around a point are wrapped here, and then the real command runs.
 """
@@ -11,14 +12,19 @@ from __future__ import annotations
 import asyncio
 import builtins
 import contextlib
+import datetime
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import apscheduler.executors.base
+import apscheduler.schedulers.base
+import apscheduler.triggers.interval
 import asyncpg
 import msgspec
 
@@ -307,9 +313,29 @@ def _wrap_backups(killer: Killer) -> None:
     put(os, replace=replaced)
 
 
+def shift(file: Path) -> None:
+    """Everybody in this process reads a wall clock that is ahead by so many seconds as a file says at that moment."""
+    wall_ns = time.time_ns
+
+    def ahead_s() -> int:
+        return int(file.read_text() or 0)
+
+    class Shifted(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Shifted:
+            return cls.fromtimestamp(time.time(), tz)
+
+    put(time, time_ns=lambda: wall_ns() + ahead_s() * 10**9, time=lambda: time.time_ns() / 10**9)
+    for module in (apscheduler.schedulers.base, apscheduler.triggers.interval, apscheduler.executors.base):
+        put(module, datetime=Shifted)
+
+
 def main() -> None:
     action, point, nth, *words = sys.argv[1:]
-    wrap(Killer(action, point, int(nth)))
+    if action == "clock":
+        shift(Path(point))
+    else:
+        wrap(Killer(action, point, int(nth)))
     sys.argv[1:] = words
     cli.main()
 

@@ -65,7 +65,7 @@ class App:
         self.stop = anyio.Event()
         self._told = ""
         """Which trouble with the state was logged last."""
-        self._schedule = Schedule()
+        self._schedule = Schedule(engine.clock.now)
         self._started = started
         self._tasks: TaskGroup | None = None
 
