@@ -108,6 +108,86 @@ def test_an_opt_out_found_where_we_tried_to_write_one_outlives_an_opt_in_elsewhe
     assert contact.everywhere("sms_opt_in") == {"out"}
 
 
+@pytest.mark.parametrize("image", [True, False])
+@pytest.mark.parametrize("saved", ["out", "in"])
+def test_a_save_under_an_opt_in_that_nobody_saw_counts_as_an_opt_out(saved: str, image: bool) -> None:
+    """Rule f: where versions are visible, what our write may have covered is taken for the worst."""
+    contact = linked("crm", "prefs", system("mail", "visible", image=image), sms_opt_in="unknown")
+    contact.edits("prefs", sms_opt_in="in")
+    contact.world.meanwhile("mail", "writing", lambda: contact.edits("mail", sms_opt_in=saved))
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    assert [r.field for r in contact.reports("possible_overwrite", state="open")] == ["sms_opt_in"]
+    acts = contact.world.db.execute("SELECT state, who FROM act WHERE system = 'mail' AND state = 'out'").fetchall()
+    assert acts == [("out", "assumed")]
+    contact.is_at_rest()
+
+
+def test_an_opt_in_after_an_assumed_opt_out_counts_again() -> None:
+    """Rule f: the person says it anew, where it may be collected."""
+    contact = linked("crm", "prefs", system("mail", "visible"), sms_opt_in="unknown")
+    contact.edits("prefs", sms_opt_in="in")
+    contact.world.meanwhile("mail", "writing", lambda: contact.edits("mail", sms_opt_in="out"))
+    contact.syncs()
+
+    contact.edits("prefs", sms_opt_in="in")
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"in"}
+    contact.is_at_rest()
+
+
+def test_an_opt_in_without_an_answer_over_a_save_that_nobody_saw_is_an_opt_out() -> None:
+    """Rule f, with a write that lands late."""
+    contact = linked("crm", "prefs", system("mail", "visible", late_s=60.0), sms_opt_in="unknown")
+    contact.loses_answer("mail", late_s=30.0)
+    contact.edits("prefs", sms_opt_in="in")
+    contact.world.pulls("prefs")
+    contact.world.delivers("mail")
+    contact.edits("mail", sms_opt_in="out")
+    contact.world.waits(30)
+    contact.syncs()
+    contact.world.waits(61)
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("condition", ["enforced", "visible"])
+def test_an_opt_out_in_a_newer_version_may_be_a_later_one(condition: str) -> None:
+    """Rule d, M18: opted in and out again between two readings, while an opt-in elsewhere was on its way."""
+    contact = linked("crm", "prefs", system("mail", condition), sms_opt_in="out")
+    contact.edits("prefs", sms_opt_in="in")
+    contact.world.pulls("prefs")
+
+    contact.edits("mail", sms_opt_in="in")
+    contact.edits("mail", sms_opt_in="out")
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    assert contact.conflicts() == [both("sms_opt_in", prefs="in", mail="out", chosen="out")]
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("image", [True, False])
+@pytest.mark.parametrize("condition", ["enforced", "visible"])
+def test_our_own_writes_do_not_make_an_opt_out_a_later_one(condition: str, image: bool) -> None:
+    """Rule d: a version that we made is explained, of the opt-out itself and of other fields."""
+    contact = linked("crm", system("mail", condition, image=image), sms_opt_in="in", name="Ann")
+    contact.edits("crm", sms_opt_in="out")
+    contact.syncs()
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+
+    assert contact.origins("sms_opt_in") == ["crm"]
+    assert contact.world.db.execute("SELECT count(*) FROM act WHERE system = 'mail' AND state = 'out'").fetchone() == (
+        0,
+    )
+    contact.is_at_rest()
+
+
 def test_an_opt_in_is_held_where_a_stale_write_cannot_be_refused() -> None:
     """Rule e; F59."""
     contact = linked("crm", "prefs", system("mail", "none"), sms_opt_in="out")

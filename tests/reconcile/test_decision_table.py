@@ -394,6 +394,102 @@ def test_an_edit_made_while_a_write_is_unknown_is_never_lost() -> None:
     contact.is_at_rest()
 
 
+def saves_before_the_write(contact: Contact, where: str, /, **fields: Any) -> None:
+    """Somebody saves the record after the daemon's last look, before its write lands."""
+    contact.world.meanwhile(where, "writing", lambda: contact.edits(where, **fields))
+
+
+def overwrites(contact: Contact) -> list[str]:
+    """Fields of which a write may have covered an edit, by name."""
+    return sorted(str(report.field) for report in contact.reports("possible_overwrite", state="open"))
+
+
+@pytest.mark.parametrize("image", [True, False])
+@pytest.mark.parametrize("saved", ["Annie", "Anna", "Ann"])
+def test_a_write_over_a_save_that_nobody_saw_is_reported_where_versions_are_visible(saved: str, image: bool) -> None:
+    """Row 20; M33: whatever the values say, and once."""
+    contact = linked("crm", system("mail", "visible", image=image), name="Ann", city="Rome")
+    contact.edits("crm", name="Anna", city="Oslo")
+    saves_before_the_write(contact, "mail", name=saved)
+    contact.syncs()
+
+    assert contact.everywhere("name") == {"Anna"}
+    assert overwrites(contact) == ["city", "name"]
+    assert contact.world.writes() == 1
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("image", [True, False])
+def test_a_save_of_a_field_that_was_not_written_is_read_after_the_write(image: bool) -> None:
+    """Row 20: it stays, and travels."""
+    contact = linked("crm", system("mail", "visible", image=image), name="Ann", city="Rome")
+    contact.edits("crm", name="Anna")
+    saves_before_the_write(contact, "mail", city="Oslo")
+    contact.syncs()
+
+    assert (contact.everywhere("name"), contact.everywhere("city")) == ({"Anna"}, {"Oslo"})
+    assert overwrites(contact) == ["name"]
+    contact.is_at_rest()
+
+
+def test_a_write_without_an_answer_over_a_save_that_nobody_saw_is_reported() -> None:
+    """Row 20: the same value sent twice; the first one lands after somebody's save."""
+    contact = linked("crm", system("mail", "visible", late_s=60.0), name="Ann")
+    contact.loses_answer("mail", late_s=30.0)
+    contact.edits("crm", name="Anna")
+    contact.world.pulls("crm")
+    contact.world.delivers("mail")
+    contact.edits("mail", name="Annie")
+    contact.world.waits(30)
+    contact.syncs()
+
+    assert overwrites(contact) == ["name"]
+    contact.world.waits(61)
+    contact.syncs()
+    assert contact.everywhere("name") == {"Anna"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("late_s", [0.0, 60.0])
+@pytest.mark.parametrize("image", [True, False])
+def test_nothing_is_reported_where_versions_follow_each_other(image: bool, late_s: float) -> None:
+    """Row 20: our own saves are counted, with an answer or without, and edits that we read before."""
+    contact = linked("crm", system("mail", "visible", image=image, late_s=late_s), name="Ann", city="Rome")
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+    contact.edits("mail", city="Oslo")
+    contact.edits("crm", name="Annie")
+    contact.syncs()
+    contact.loses_answer("mail")
+    contact.edits("crm", name="Anne")
+    contact.syncs()
+    contact.world.waits(late_s + 1)
+    contact.syncs()
+
+    assert (contact.everywhere("name"), contact.everywhere("city")) == ({"Anne"}, {"Oslo"})
+    assert contact.reports() == []
+    contact.is_at_rest()
+
+
+def test_a_field_that_was_left_out_is_judged_by_the_version_in_which_it_was_last_read() -> None:
+    """Row 20, design 4.3: saves that other fields were read after do not hide a gap of this one, nor make one."""
+    contact = linked("crm", system("mail", "visible", image=False), name="Ann", city="Rome")
+    world = contact.world
+    contact.edits("crm", name="Anna", city="Oslo")
+    saves_before_the_write(contact, "mail", name="Annie")
+    world.pulls("crm")
+    world.delivers("mail")
+    world.desks["mail"].absent.add("name")
+    for _ in range(3):
+        world.pulls("mail")
+    assert overwrites(contact) == ["city"]
+
+    world.desks["mail"].absent.clear()
+    contact.syncs()
+    assert overwrites(contact) == ["city", "name"]
+    contact.is_at_rest()
+
+
 def test_a_crash_before_a_write_is_noted_leaves_it_owed() -> None:
     """Row 21; F95."""
     contact = linked("crm", system("mail", "none"), name="Ann")

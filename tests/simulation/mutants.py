@@ -17,7 +17,7 @@ from datasyncd.daemon.intake import Intake
 from datasyncd.daemon.link import Link
 from datasyncd.daemon.pusher import Delivery
 from datasyncd.daemon.simulation import history
-from datasyncd.reconcile import answer, arrival, deletion, delivery, finish, membership, observe, policies
+from datasyncd.reconcile import answer, arrival, deletion, delivery, finish, membership, observe, policies, versions
 from datasyncd.reconcile.cluster import Cluster, Shadow
 from datasyncd.reconcile.identity import Match, Verdict
 from datasyncd.reconcile.observe import Observer
@@ -230,6 +230,15 @@ def opt_in_written(replace: Replace) -> None:
     replace(delivery, "_opt_in_held", lambda *_: False)
 
 
+@mutant(
+    18, "P5", "an opt-out in a newer version counts anew",
+    lambda: test_consent.test_an_opt_out_in_a_newer_version_may_be_a_later_one("enforced"),
+    lambda: test_consent.test_an_opt_out_in_a_newer_version_may_be_a_later_one("visible"),
+)  # fmt: skip
+def no_re_assertion(replace: Replace) -> None:
+    replace(versions, "newer", lambda *_: frozenset())
+
+
 @mutant(19, "P5", "an opt-in counts only where it may be collected")
 def opt_in_from_anywhere(replace: Replace) -> None:
     original = arrival._refusal_of_consent
@@ -346,6 +355,16 @@ def _hint_used_up(self: Any, system: str, object: str, read: Any) -> None:
 def any_hint_goes(replace: Replace) -> None:
     replace(Readings, "done", _hint_used_up)
     replace(Intake, "_hinted_before", lambda self, ext_id: self._generations.get(ext_id))
+
+
+@mutant(
+    33, "P2", "a gap between versions that a write of ours may have covered is reported",
+    lambda: test_decision_table.test_a_save_of_a_field_that_was_not_written_is_read_after_the_write(True),
+    lambda: test_decision_table.test_a_save_of_a_field_that_was_not_written_is_read_after_the_write(False),
+    test_decision_table.test_a_write_without_an_answer_over_a_save_that_nobody_saw_is_reported,
+)  # fmt: skip
+def no_version_jumps(replace: Replace) -> None:
+    replace(versions, "_gap", lambda *_, **__: False)
 
 
 @mutant(
@@ -515,9 +534,7 @@ NOT_YET = {
     7: "no test has a change that is shown late after a newer one was shown, which the overlap is for",
     8: "the cursor moves in one place, after the last page",
     10: "a hint carries no payload that could be used",
-    18: "re-assertions are not built",
     21: "moved records are not built",
-    33: "systems that show a version and do not enforce it are not built",
     45: "a reading that began before the last one is thrown away and leaves its hint, whatever the generation is",
     44: "strong readings of systems with stale ones are not built",
 }

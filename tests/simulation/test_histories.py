@@ -14,7 +14,9 @@ from datasyncd.daemon.simulation.situations import ENOUGH, PROBES, SEEN_AT_REST,
 
 SEEDS = 1000
 IN_A_TEST = 250
-RARE = frozenset({"create clashed", "incarnation bump", "lost save in a window", "opt-in held", "recreate live"})
+RARE = frozenset(
+    {"assumed opt-out", "create clashed", "incarnation bump", "lost save in a window", "opt-in held", "recreate live"}
+)
 """Expected less than thirty times in so many histories: `make simulate` runs enough to require them."""
 
 ran = Ran()

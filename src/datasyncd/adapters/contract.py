@@ -194,7 +194,9 @@ class Condition(StrEnum):
     """What a system does with the version that a write expects."""
 
     ENFORCED = "enforced"
+    """A write that expects an older version is refused."""
     VISIBLE = "visible"
+    """None is refused, and each save of a record, whoever makes it, counts its version up by one (`counter`)."""
     NONE = "none"
 
 

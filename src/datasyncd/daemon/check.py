@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from apscheduler.triggers.cron import CronTrigger
 
-from datasyncd.adapters.contract import Capabilities, Condition, Moment
+from datasyncd.adapters.contract import Capabilities, Condition, Moment, VersionOrder
 from datasyncd.adapters.contract import Context as AdapterContext
 from datasyncd.adapters.errors import AdapterError
 from datasyncd.adapters.translate import Translation
@@ -71,7 +71,8 @@ def _not_built(config: Config, promised: Mapping[tuple[str, str], Capabilities])
     for (system, entity), capabilities in promised.items():
         missing = {
             "writes replace the whole record": capabilities.whole_record,
-            "versions are visible and not enforced": capabilities.condition is Condition.VISIBLE,
+            "versions are visible and do not count saves": capabilities.condition is Condition.VISIBLE
+            and capabilities.version_order is not VersionOrder.COUNTER,
             "readings by key may be old": capabilities.stale_s > 0,
         }
         for what in (what for what, there in missing.items() if there):
@@ -138,10 +139,11 @@ async def check(config: Config) -> list[Finding]:
 
 def _promise(system: str, place: str, capabilities: Capabilities) -> list[Finding]:
     """What a system without conditional writes means for the people who work in it."""
-    if capabilities.condition is not Condition.NONE or capabilities.read_only:
+    if capabilities.condition is Condition.ENFORCED or capabilities.read_only:
         return []
+    seen = capabilities.condition is Condition.VISIBLE
     text = (
         f"{system} cannot refuse a stale write: an edit made there in the moment between our last look and our write "
-        "can be covered unseen"
+        f"can be covered{', which its versions show afterwards: it is reported' if seen else ' unseen'}"
     )
     return [Finding(severity="note", system=system, place=place, text=text, fix=None)]

@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping
 
 import msgspec
 
+from . import versions
 from .clocks import Ctx, dominates
 from .cluster import Attempt, AttemptStatus, Binding, BindingBody, BindingState, Cluster, Shadow
 from .effects import Effects, Entry, Quarantined, Report, ReportKind, ReportState
@@ -80,7 +81,15 @@ def accepted(
         for number in body.blocked.keys() & set(sent):
             effects.released.append((link.system, link.object, binding.ext_id, number))
         body.blocked = {n: ctx for n, ctx in body.blocked.items() if n not in sent}
+    gaps: list[FieldNumber] = []
+    if link.counts_saves and attempt.op == "update":
+        version = image.version if image is not None else None
+        gaps = versions.answered(binding, attempt, link, image is not None, version)
     _take_image(cluster, binding, attempt, image, link, entity, fp)
+    for number in gaps:
+        # What else was saved there is not known before the record is read.
+        binding.digest = b""
+        versions.overwritten(cluster, binding, number, binding.version, entity, fp, effects)
     cluster.end(attempt)
     cluster.rescan = True
     close_refusals(cluster, sent, attempt.op == "create", link, effects)

@@ -15,6 +15,7 @@ from decimal import Decimal
 
 import msgspec
 
+from . import versions
 from .arrival import refusal
 from .candidates import candidates_of
 from .clocks import Ctx, dominates, minimum
@@ -50,6 +51,7 @@ class Observer:
         "late",
         "link",
         "reading",
+        "renewed",
     )
 
     def __init__(
@@ -75,6 +77,8 @@ class Observer:
         for ghost in self.ghosts:
             cluster.spell_out(ghost, fp)
         self.entry: Entry | None = None
+        self.renewed: frozenset[FieldNumber] = frozenset()
+        """Consents that the reading shows in a newer version: an opt-out among them counts anew."""
         self.late: list[Candidate] | None = [] if cluster.state == ClusterState.DELETING else None
         """While a delete is carried out: edits that it does not know of."""
 
@@ -85,24 +89,34 @@ class Observer:
         quiet = not self.ghosts and not body.blocked
         if self.ghosts and self.link.condition == "none":
             self._unknown_opt_ins()
+        if self.link.counts_saves and self.late is None:
+            # Between two readings somebody may have opted in, and out again.
+            self.renewed = versions.newer(binding, reading, self.entity.consents & self.link.pulls)
+        covered = versions.covered(binding, self.ghosts, reading) if self.link.condition == "visible" else ()
         rebase = bool(binding.mapping) and binding.mapping != self.link.mapping_digest
         if rebase and binding.digest == reading.digest:
             self._rebase()
         else:
             founded, shows = self.cluster.body.founded, frozenset(body.shows)
             for number, value in reading.values.items():
-                if quiet and number in shows and number in founded and type(value) in PLAIN:
+                quiet_here = quiet and number not in self.renewed
+                if quiet_here and number in shows and number in founded and type(value) in PLAIN:
                     known = founded[number]
                     if value == known and type(value) is type(known):
                         continue
                 shadow = self.cluster.shadow(self.binding, number, fp)
-                if shadow is not None and quiet and fp(value) == shadow.fp:
+                if shadow is not None and quiet_here and fp(value) == shadow.fp:
                     if shadow.ctx is not None:
                         self._acknowledge(number, shadow)
                     continue
                 self._field(number, value, shadow)
         for number, (digest, reason, raw) in reading.invalid.items():
             self.invalid(number, digest, reason, raw)
+        for number in covered:
+            lowers = reading.values.get(number) != CONSENT_OUT  # which has counted anew by itself
+            versions.overwritten(
+                self.cluster, binding, number, reading.version, self.entity, fp, self.effects, lowers=lowers
+            )
         if self.late:
             self._hold_delete(self.late)
         self.absorb()
@@ -119,10 +133,10 @@ class Observer:
         self._heal(number)
         if shadow is None and not matching:
             self._first_sight(number, rule, value, digest)
-        elif shadow is not None and digest == shadow.fp:
+        elif shadow is not None and digest == shadow.fp and not (number in self.renewed and value == CONSENT_OUT):
             if shadow.ctx is not None:
                 self._acknowledge(number, shadow)
-        elif matching:
+        elif matching and (shadow is None or digest != shadow.fp):
             self._receipt(number, rule, value, digest, shadow, matching)
         else:
             assert shadow is not None
@@ -476,7 +490,10 @@ class Observer:
             binding.suspected = True
             self.cluster.rescan = True
         absent = self.absent
-        if not absent or absent == binding.body.absent:
+        takes = not absent or absent == binding.body.absent
+        if self.link.counts_saves:
+            versions.read(binding, self.link, reading, absent, takes)
+        if takes:
             if binding.digest != reading.digest or binding.version != reading.version:
                 self.cluster.rescan = self.cluster.rescan or bool(absent)
                 binding.digest, binding.version = reading.digest, reading.version

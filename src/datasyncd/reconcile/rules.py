@@ -131,6 +131,11 @@ class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
     at_least: int = 10
 
     @property
+    def counts_saves(self) -> bool:
+        """Two versions of a record tell whether somebody saved it in between."""
+        return self.version_order == "counter" and self.condition != "none"
+
+    @property
     def creates_are_receipts(self) -> bool:
         """The image that answers a create shows what that create made, and nothing that was sent earlier."""
         transactional = self.condition == "enforced" and self.pull_is_reading and not self.create_key

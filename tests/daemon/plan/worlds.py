@@ -46,6 +46,9 @@ APPS = (
         condition=Condition.NONE, returns_image=True, assigns_key=True, late_s=0.0, search_lag_s=0.0,
         pull_is_reading=True,
     ),
+    Capabilities(
+        condition=Condition.VISIBLE, version_order=VersionOrder.COUNTER, assigns_key=True, late_s=0.0, search_lag_s=0.0
+    ),
 )  # fmt: skip
 """What the app may promise."""
 

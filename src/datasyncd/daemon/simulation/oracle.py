@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
+from datasyncd.adapters.contract import Condition
 from datasyncd.reconcile.cluster import Cluster
+from datasyncd.reconcile.effects import ReportKind
 from datasyncd.reconcile.policies import resolve
 from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule
@@ -174,7 +176,9 @@ def _nothing_lost(
                 continue
             if edit.value in stands or edit.value in told or (edit.system, edit.key) in gone:
                 continue
-            if _in_the_window(edit, systems):
+            if _in_the_window(edit, systems) and (
+                not _tells(edit, systems) or _is_told(edit, reports, clusters, known)
+            ):
                 continue
             if edit.value in registers and any(c.state == "held" for c in clusters):
                 continue
@@ -192,6 +196,22 @@ def _in_the_window(edit: Edit, systems: list[System]) -> bool:
     found = any(read is not None and edit.at >= read for read in based)
     system.world.seen["lost save in a window"] += found
     return found
+
+
+def _tells(edit: Edit, systems: list[System]) -> bool:
+    """Whether the system shows afterwards that a write covered an edit."""
+    return next(s for s in systems if s.name == edit.system).promise.capabilities.condition is Condition.VISIBLE
+
+
+def _is_told(edit: Edit, reports: list[StoredReport], *clusters: Sequence[Cluster]) -> bool:
+    """Whether it is reported that a write of this field may have covered an edit of this record."""
+    record = (edit.system, edit.key)
+    holders = {c.id for known in clusters for c in known if record in {(b.system, b.ext_id) for b in c.bindings}}
+    return any(
+        (r.kind, r.field, r.system) == (ReportKind.POSSIBLE_OVERWRITE, NAMES[edit.field], edit.system)
+        and r.cluster_id in holders
+        for r in reports
+    )
 
 
 def _converged(
@@ -348,7 +368,7 @@ def _opt_outs_hold(
 ) -> None:
     """P5: an opt-out after which nobody opted in where that may be collected holds in every system.
 
-    In a system without conditional writes, one made just before our own write of a consent cannot be told from it.
+    In a system without versions, one made just before our own write of a consent cannot be told from it.
     """
     for cluster in clusters:
         if cluster.state != "live":
@@ -362,7 +382,7 @@ def _opt_outs_hold(
             for e in acts
             if e.value == "false"
             and (e.system, e.key) in live
-            and not _in_the_window(msgspec.structs.replace(e, value=(e.key, e.value)), systems)
+            and (_tells(e, systems) or not _in_the_window(msgspec.structs.replace(e, value=(e.key, e.value)), systems))
             and not any(
                 (o.system, o.key) == (e.system, e.key) and o is not e and abs(o.at - e.at) < SEEN_US for o in acts
             )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from datasyncd.daemon import intake
 from datasyncd.daemon.intake import Intake
 from datasyncd.daemon.pusher import Delivery
+from datasyncd.reconcile import versions
 from datasyncd.reconcile.cluster import ClusterState
 from datasyncd.reconcile.identity import Verdict
 from datasyncd.reconcile.observe import Observer
@@ -35,6 +36,8 @@ PROBES = (
     Probe("overruled", Observer, "_overrule"),
     Probe("incarnation bump", Observer, "_bump"),
     Probe("virtual acknowledgement", Observer, "_acknowledge", lambda _, self, number, shadow: shadow.ctx is None),
+    Probe("re-assertion", Observer, "_edit", lambda _, self, number, *edit: _is_said_again(self, number, *edit)),
+    Probe("assumed opt-out", versions, "_assume_opt_out"),
     Probe("absent field", Observer, "absorb", lambda _, self: self.absent),
     Probe(
         "reading thrown away by epoch", Intake, "_sort", lambda _, self, record, head, *__: _is_overlapped(self, head)
@@ -73,7 +76,6 @@ ENOUGH = 5_000
 NOT_BUILT = (
     "create key replayed",
     "stale read answered",
-    "re-assertion",
     "frozen",
     "moved",
     "update clash",
@@ -133,6 +135,12 @@ def _is_overlapped(page: Intake, head: Any) -> bool:
 
 def _is_overtaken(page: Intake, head: Any) -> bool:
     return head is not None and head.epoch <= page.began.seq and head.last_read_at > page.began.at
+
+
+def _is_said_again(
+    observer: Observer, number: int, rule: Any, value: Any, digest: bytes, shadow: Any, seen: Any
+) -> bool:
+    return number in observer.renewed and shadow is not None and shadow.fp == digest
 
 
 def _is_older(page: Intake, record: Any) -> bool:

@@ -79,11 +79,13 @@ def promises(random: Random, faults: bool, count: int) -> list[Promise]:
     """`count` systems, each with its own ways."""
     out = []
     for name in ["a", "b", "c"][:count]:
-        enforced = random.random() < 0.6
+        roll = random.random()
+        enforced, visible = roll < 0.6, roll >= 0.82
         embedded, database = ((True, False), (False, enforced), (False, False))[random.randrange(3)]
+        order = random.choice((VersionOrder.COUNTER, VersionOrder.UNIQUE, VersionOrder.DIGEST))
         capabilities = Capabilities(
-            condition=Condition.ENFORCED if enforced else Condition.NONE,
-            version_order=random.choice((VersionOrder.COUNTER, VersionOrder.UNIQUE, VersionOrder.DIGEST)),
+            condition=Condition.ENFORCED if enforced else Condition.VISIBLE if visible else Condition.NONE,
+            version_order=VersionOrder.COUNTER if visible else order,
             returns_image=random.random() < 0.7,
             create_key=random.random() < 0.3 and not database,
             assigns_key=True,
@@ -142,7 +144,7 @@ class Table(MemorySystem):
         if isinstance(outcome, Stale):
             self.seen["precondition conflict"] += 1
         elif isinstance(outcome, Written):
-            if self.capabilities.condition is Condition.NONE and held is not None and write.op != "create":
+            if self.capabilities.condition is not Condition.ENFORCED and held is not None and write.op != "create":
                 # Nothing stops a write that lands on an edit which came after its pre-flight.
                 based = self.based.get(write.idem_key, self.now)
                 written = write.fields if write.op == "update" else held

@@ -1,0 +1,73 @@
+"""Check: what is said of systems by what they promise, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from datasyncd.adapters.contract import Adapter, Capabilities, Condition, Context, VersionOrder
+from datasyncd.adapters.memory.adapter import MemoryAdapter
+from datasyncd.adapters.memory.world import MemorySystem
+from datasyncd.adapters.registry import AdapterKind, manifest_of
+from datasyncd.daemon.check import check
+from datasyncd.daemon.config.load import load
+
+CONFIG = """
+[systems.app]
+adapter = "memory"
+
+[entities.person]
+identify = [["email"]]
+[entities.person.fields]
+email = { type = "email" }
+
+[links.app.person]
+object = "people"
+key = "id"
+direction = "both"
+map = { email = "email" }
+"""
+WINDOW = "app cannot refuse a stale write: an edit made there in the moment between our last look and our write can be"
+
+
+class NoOptions(msgspec.Struct, frozen=True):
+    """A system in memory has none."""
+
+
+async def said(folder: Path, **promises: Any) -> list[tuple[str, str]]:
+    def opened(context: Context, _options: Any) -> Adapter:
+        return MemoryAdapter(context, MemorySystem(Capabilities(**promises)))
+
+    manifest = manifest_of("datasyncd.adapters.memory")
+    file = folder / "config.toml"
+    file.write_text(CONFIG)
+    config = load(file, {}, lambda name: AdapterKind(name, NoOptions, opened, False, manifest))
+    return [(finding.severity, finding.text) for finding in await check(config)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "findings"),
+    [
+        (Condition.ENFORCED, []),
+        (
+            Condition.VISIBLE,
+            [("note", f"{WINDOW} covered, which its versions show afterwards: it is reported")],
+        ),
+        (Condition.NONE, [("note", f"{WINDOW} covered unseen")]),
+    ],
+)
+async def test_what_may_become_of_an_edit_is_said(
+    condition: Condition, findings: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    told = await said(tmp_path, condition=condition, version_order=VersionOrder.COUNTER)
+    assert [finding for finding in told if finding[1].startswith("app ")] == findings
+
+
+@pytest.mark.parametrize("order", [VersionOrder.UNIQUE, VersionOrder.DIGEST])
+async def test_versions_that_do_not_count_tell_of_no_save(order: VersionOrder, tmp_path: Path) -> None:
+    refused = "versions are visible and do not count saves in this system; not built yet in this version"
+    findings = await said(tmp_path, condition=Condition.VISIBLE, version_order=order)
+    assert [text for severity, text in findings if severity == "error"] == [f"links.app.person: {refused}"]
