@@ -151,6 +151,12 @@ class Table(MemorySystem):
             return Written(renamed, image(renamed, self.histories(object)[renamed].now) if image else None)
         return outcome
 
+    def forget(self, field: str, *keys: Key) -> None:
+        """Somebody saves these records without a field."""
+        for key in keys:
+            fields = self.holds(OBJECT)[key]
+            self._write(OBJECT, key, {name: value for name, value in fields.items() if name != field})
+
     def rename(self, object: str, key: Key, renamed: Key) -> None:
         fields = self.holds(object)[key]
         self.delete(object, key)

@@ -8,9 +8,10 @@ import pytest
 
 from datasyncd.adapters.contract import Native
 from datasyncd.adapters.errors import Throttled, Transient
+from datasyncd.daemon.review.settle import Way, resolve
 from datasyncd.reconcile.rules import WriteClass
 
-from .world import Contact, World, both, linked, overruled, system
+from .world import NUMBERS, Contact, Raw, World, both, linked, overruled, system
 
 
 def test_an_edit_reaches_the_other_system_in_one_write_of_one_field() -> None:
@@ -602,6 +603,180 @@ def test_blank_is_an_edit_and_absent_is_no_information() -> None:
     assert contact.everywhere("name") == {""}
     assert contact.shows("city") == {"crm": "Rome", "mail": "Rome"}
     assert [write.fields for write in contact.world.sent("mail")] == [{"name": None}]
+
+
+@pytest.mark.parametrize("condition", ["enforced", "none"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_field_that_is_not_shown_is_not_read_over_and_over_to_see_whether_it_is_right(
+    count: int, condition: str
+) -> None:
+    """Row 37 and 38: an edit that was taken back needs no write; a reading that shows the field acknowledges it."""
+    world = World("crm", system("mail", condition))
+    person, *_ = (world.linked(name="Ann", city="Rome") for _ in range(count))
+
+    world.desks["mail"].absent.add("city")
+    person.edits("crm", city="Oslo")
+    world.pulls("crm")
+    person.edits("crm", city="Rome")
+    world.syncs()
+    assert (world.sent("mail"), person.owed()) == ([], set())
+
+    world.desks["mail"].absent.clear()
+    world.syncs()
+    assert world.sent("mail") == []
+    person.is_at_rest()
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_a_field_that_most_records_no_longer_have_is_not_written_there_until_they_have_it_again(count: int) -> None:
+    """Row 38: one report for all records, the other fields go on, and no shadow and no value is lost."""
+    world = World("crm", "mail")
+    people = [world.linked(name="Ann", city="Rome") for _ in range(count)]
+    shadow = people[0].binding("mail").body.shadow
+
+    world.desks["mail"].absent.add("city")
+    people[0].edits("mail", name="Anna")
+    people[0].edits("crm", city="Oslo", phone="1")
+    world.syncs()
+
+    assert [write.fields for write in world.sent("mail")] == [{"phone": "1"}]
+    assert world.drifts() == [("mail", "city", "open")]
+    assert {person.shows("city")["crm"] for person in people} == {"Oslo", "Rome"}
+    assert all(
+        person.binding("mail").body.shadow.get(NUMBERS["city"]) == shadow.get(NUMBERS["city"]) for person in people[1:]
+    )
+
+    world.desks["mail"].absent.clear()
+    people[0].edits("mail", name="Annie")
+    world.syncs()
+
+    assert world.sent("mail")[-1].fields == {"city": "Oslo"}
+    assert world.drifts() == [("mail", "city", "settled")]
+    for person in people:
+        person.is_at_rest()
+
+
+def test_a_field_whose_values_can_mostly_not_be_read_any_more_is_not_written_there() -> None:
+    """Row 38: its type changed. What can still be read there is not written over either."""
+    world = World("crm", "mail")
+    people = [world.linked(name="Ann", score=1) for _ in range(5)]
+
+    for person in people[:3]:
+        person.edits("mail", score=Raw("high"))
+    world.pulls("mail")
+    people[4].edits("crm", score=7, name="Anna")
+    world.syncs()
+
+    assert [write.fields for write in world.sent("mail")] == [{"name": "Anna"}]
+    assert world.drifts() == [("mail", "score", "open")]
+
+    people[0].edits("mail", score=2)
+    world.syncs()
+
+    assert people[4].everywhere("score") == {7}
+    assert people[0].everywhere("score") == {2}
+    assert world.drifts() == [("mail", "score", "settled")]
+
+
+def test_a_field_that_few_records_ever_had_does_not_drift() -> None:
+    """Row 38: only what most records once had can be lost; and neither do few or half of them say so."""
+    world = World("crm", "mail")
+    world.desks["mail"].absent.add("phone")
+    people = [world.linked(name="Ann") for _ in range(4)]
+    world.tables["mail"].forget("city", *(person.key("mail") for person in people[:2]))
+
+    people[3].edits("crm", city="Oslo")
+    world.syncs()
+
+    assert world.drifts() == []
+    assert people[3].everywhere("city") == {"Oslo"}
+
+
+def test_new_records_without_a_field_are_no_drift() -> None:
+    """Row 38: whoever adds records, people or we, may leave out what is not known; nothing was lost."""
+    world = World("crm", "mail")
+    people = [world.linked(name="Ann", city="Rome") for _ in range(3)]
+    for n in range(9):
+        world.tables["mail"].forget("city", world.person("mail", name="Ben", email=f"ben{n}@example.org").key("mail"))
+
+    people[0].edits("crm", city="Oslo")
+    world.syncs()
+    assert world.drifts() == []
+    assert people[0].everywhere("city") == {"Oslo"}
+
+    world.tables["mail"].forget("city", *(person.key("mail") for person in people[:2]))
+    world.syncs()
+    assert world.drifts() == [("mail", "city", "open")]
+
+
+def test_an_opt_out_is_written_even_where_the_field_drifts_and_an_opt_in_is_not() -> None:
+    """Row 38 and 42."""
+    world = World("crm", "mail", "prefs")
+    ann, ben, cid = (world.linked(name="Ann", sms_opt_in="unknown") for _ in range(3))
+
+    world.desks["mail"].absent.add("sms_opt_in")
+    ann.edits("crm", sms_opt_in="out")
+    ben.edits("prefs", sms_opt_in="in")
+    world.syncs()
+
+    assert world.drifts() == [("mail", "sms_opt_in", "open")]
+    assert [write.key for write in world.sent("mail")] == [ann.key("mail")]
+    assert cid.everywhere("sms_opt_in") == {"unknown"}
+
+
+def test_a_new_record_waits_for_a_field_that_drifts_where_it_has_one() -> None:
+    """Row 38: made without it, it would never be given it."""
+    world = World("crm", "mail")
+    for _ in range(3):
+        world.linked(name="Ann", city="Rome")
+    world.desks["mail"].absent.add("city")
+    world.syncs()
+
+    new = world.person("crm", name="Ben", email="ben@example.org", city="Oslo")
+    world.person("crm", name="Cid", email="cid@example.org")
+    world.syncs()
+    assert [write.fields["name"] for write in world.sent("mail")] == ["Cid"]
+
+    world.desks["mail"].absent.clear()
+    world.syncs()
+    assert new.everywhere("city") == {"Oslo"}
+
+
+def test_where_only_changes_are_pulled_a_drift_ends_with_what_all_records_show() -> None:
+    """Row 38: twelve changed records without a field are asked about; that all have it again is seen by all."""
+    world = World("crm", system("mail", incremental=True))
+    people = [world.linked(name="Ann", city="Rome") for _ in range(30)]
+
+    world.desks["mail"].absent.add("city")
+    for person in people[:12]:
+        person.edits("mail", name="Anna")
+    world.pages("mail")
+    assert world.drifts() == [("mail", "city", "open")]
+
+    world.desks["mail"].absent.clear()
+    world.syncs()
+    assert world.drifts() == [("mail", "city", "settled")]
+
+
+def test_a_person_lets_a_field_be_written_that_most_records_no_longer_have() -> None:
+    """Row 38: it is meant to be so."""
+    world = World("crm", "mail")
+    people = [world.linked(name="Ann", city="Rome") for _ in range(3)]
+    world.desks["mail"].absent.add("city")
+    people[0].edits("crm", city="Oslo")
+    world.syncs()
+    assert world.sent("mail") == []
+
+    resolution = world.transact(
+        lambda tx: resolve(tx, world.terms, Way(release=True), by="ann", where="cause == 'schema_drift'")
+    )
+    world.syncs()
+
+    assert [(one.entity, one.key, one.field, one.action) for one in resolution.resolved] == [
+        ("contact", None, "city", "release")
+    ]
+    assert [write.fields for write in world.sent("mail")] == [{"city": "Oslo"}]
+    assert world.drifts() == [("mail", "city", "settled")]
 
 
 def test_a_time_that_cannot_be_true_does_not_win() -> None:

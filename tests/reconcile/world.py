@@ -489,6 +489,11 @@ class World:
     def quarantine(self) -> list[QuarantineRow]:
         return self.transact(lambda tx: tx.records.quarantined())
 
+    def drifts(self) -> list[tuple[str | None, str, str]]:
+        """Reports about fields that a system no longer shows: system, field, state."""
+        reports = self.transact(lambda tx: tx.records.reports())
+        return [(r.system, NAMES[r.field or 0], r.state) for r in reports if r.kind == ReportKind.SCHEMA_DRIFT]
+
     def guards(self) -> list[approvals.Held]:
         return self.transact(lambda tx: approvals.guards(tx, self.terms))
 

@@ -16,6 +16,7 @@ from datasyncd.state import backup
 from datasyncd.state.errors import StateError
 from datasyncd.state.transaction import Tx
 
+from . import drift
 from .control.message import TRY_AGAIN, UNAVAILABLE, Failure
 from .cycle import sync
 from .engine import STATE_FILE
@@ -141,7 +142,7 @@ async def facts(app: App) -> Facts:
         outbox=sum(pending for pending, _held in counted.pending.values()),
         guards=counted.guards,
         crashes=dict(app.crashes),
-        others=_others(app),
+        others=[*_others(app), *_drifts(counted)],
     )
 
 
@@ -166,6 +167,15 @@ def _others(app: App) -> list[Problem]:
     return out
 
 
+def _drifts(counted: Counted) -> list[Problem]:
+    out = []
+    for link, fields in sorted(counted.drifting.items()):
+        text = f"most records no longer show {', '.join(fields)} in a form that can be read; writes of it wait"
+        fix = "datasyncd conflicts; put it back there, or correct the link's map"
+        out.append(Problem(severity="warning", code="schema_drift", link=link, text=text, fix=fix))
+    return out
+
+
 class Counted(msgspec.Struct):
     """What the state says, for `status`."""
 
@@ -176,6 +186,8 @@ class Counted(msgspec.Struct):
     quarantined: dict[tuple[str, str], int]
     conflicts: int
     guards: dict[str, int]
+    drifting: dict[str, list[str]]
+    """By link: fields that most of its records no longer show."""
 
 
 def count(tx: Tx, terms: Terms) -> Counted:
@@ -193,4 +205,10 @@ def count(tx: Tx, terms: Terms) -> Counted:
         quarantined=quarantine.waiting(tx, terms),
         conflicts=sum(n for (_kind, state), n in tx.records.report_counts().items() if state == "open"),
         guards=guards,
+        drifting={
+            f"{system}.{entity.name}": [name for name in map(terms.name, numbers) if name is not None]
+            for entity in terms.rules.values()
+            for system in entity.links
+            if (numbers := sorted(drift.known(tx, system, entity.name).drifting))
+        },
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datasyncd.reconcile.delivery import Plan
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.guards import Item, exceeds, withhold
-from datasyncd.reconcile.rules import WriteClass
+from datasyncd.reconcile.rules import FieldNumber, WriteClass
 from datasyncd.state.transaction import Tx
 
-from . import restored
+from . import drift, restored
 from .link import Link
 
 _EVERYTHING = frozenset(WriteClass)
@@ -25,6 +25,8 @@ class Gate:
         self._held: frozenset[WriteClass] = frozenset()
         self._own: frozenset[WriteClass] = frozenset()
         """Of these, the classes that this link's own limits hold."""
+        self._drifting: frozenset[FieldNumber] = frozenset()
+        """Fields that most records of the system no longer have."""
         self._unread = False
         """The state was restored, and its sources are not read whole yet: nothing but opt-outs passes."""
         self._bound = 0
@@ -51,6 +53,7 @@ class Gate:
             source.add(WriteClass.CLEAR)
         self._own, self._held = frozenset(own - source), frozenset(own | source)
         self._unread = restored.is_marked(tx, rule.entity)
+        self._drifting = frozenset(drift.known(tx, link.system, rule.entity).drifting)
         return True
 
     def _judge_own(self, tx: Tx, pending: dict[WriteClass, int]) -> set[WriteClass]:
@@ -96,6 +99,13 @@ class Gate:
         if blanked and not any(bits & WriteClass.CLEAR for name in links for bits in tx.outbox.classes(name, entity)):
             for known in blanked:
                 tx.guards.set_state(known.id, "over")
+
+    def stops(self, tx: Tx, planned: Plan) -> bool:
+        """Take out of a plan what drifts; True: nothing of it can be sent meanwhile."""
+        if self._drifting:
+            # A pull may have ended it meanwhile, and woken the rows that waited: none may wait from now on.
+            self._drifting = frozenset(drift.known(tx, self.link.system, self.link.rule.entity).drifting)
+        return drift.withhold(planned, self._drifting, self.link.entity)
 
     def withhold(self, tx: Tx, planned: Plan) -> int:
         """Take out of a plan what a guard holds, and note it there; returns how many items."""

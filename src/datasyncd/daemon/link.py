@@ -31,6 +31,8 @@ class Link:
         self.spec = spec
         self.capabilities = adapter.capabilities(spec.object)
         self.columns = spec.columns
+        self.natives = translation.natives
+        self.natives_mapped = frozenset(name for names in self.natives.values() for name in names)
         self.complete_began = Moment(-1, 0)
         """Begin of the last complete pull in this process."""
         self.last_began = Moment(-1, 0)
@@ -41,6 +43,8 @@ class Link:
         """The next pull is a complete one."""
         self.holds_lost = False
         """A guard holds what the object seems to have lost: pulls are complete ones until it is decided."""
+        self.drifts = False
+        """Most readings lost some field: only complete pulls show when it is back."""
 
     @property
     def name(self) -> str:

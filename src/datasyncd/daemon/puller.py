@@ -15,6 +15,7 @@ from datasyncd.adapters.contract import Cursor, Gone, Moment, Page, Record
 from datasyncd.adapters.digest import row_digest
 from datasyncd.reconcile.cluster import AttemptStatus
 from datasyncd.reconcile.deletion import gone
+from datasyncd.reconcile.drift import Tally
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.guards import exceeds, lost
@@ -23,7 +24,7 @@ from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
-from . import rename
+from . import drift, rename
 from .intake import OURS, Intake, Taken, hint_changed, take_answers, take_malformed
 from .link import Counts, Link
 
@@ -53,6 +54,7 @@ class Pulled(msgspec.Struct):
     """Told to be deleted: key, and when it was looked for in vain."""
     held: bool = False
     """A guard holds what seems to have been lost."""
+    tally: Tally = msgspec.field(default_factory=Tally)
 
 
 async def pull(
@@ -72,8 +74,8 @@ async def pull(
     """
     fp = store.fingerprints
     cursor = await store.transact(lambda tx: tx.readings.cursor(link.system, link.object))
-    full = link.wants_full or link.holds_lost
     incremental = link.capabilities.incremental
+    full = link.wants_full or link.holds_lost or (incremental and link.drifts)
     since: Cursor | None = None if full else cursor.position if incremental else link.standing
     pulled = Pulled(Counts(), began=begin())
     position = cursor.position
@@ -108,6 +110,8 @@ async def pull(
             return pulled
     pulled.ended = since is None or not incremental or pulled.complete
     await _conclude(link, store, begin, pulled, linger)
+    if pulled.tally.read and await store.transact(lambda tx: drift.conclude(tx, link, fp, pulled.tally, pulled.seen)):
+        pulled.counts.changed += 1
     first = not cursor.last_success_at or (pulled.complete and not cursor.last_complete_pull_at)
     if position != cursor.position or first or pulled.counts.changed:
         began, complete = pulled.began.at, pulled.complete
@@ -154,6 +158,7 @@ def _take(tx: Tx, link: Link, fp: Fingerprinter, page: Page, pulled: Pulled, def
         taken = Intake(tx, link, fp, page.began, "pull", by_id=False).take(records)
     else:
         taken = hint_changed(tx, link, fp, records)
+    drift.count(tx, link, page.records, pulled.tally)
     if page.malformed:
         effects = tx.effects("pull")
         kept_out = take_malformed(tx, link, page.malformed, effects, pulled.malformed)

@@ -140,7 +140,10 @@ class Delivery:
     # Planning
 
     def _withheld(self, tx: Tx, planned: Plan, *, fresh: bool = False) -> int | None:
-        """Take out what a guard holds, and what this run is not to send. If nothing is left: when the row is due."""
+        """Take out what drifts, what a guard holds, and what this run is not to send. If nothing is left: when the row
+        is due."""
+        if self._gate.stops(tx, planned):
+            return HELD
         count = self._gate.withhold(tx, planned)
         self.counts.held += count
         left_out = self._oversight is not None and self._oversight.leaves_out(self.link, planned, fresh=fresh)

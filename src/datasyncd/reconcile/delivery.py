@@ -173,6 +173,9 @@ def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding
                 continue
         stored = choice.value if link.stored is None else link.stored(number, choice.value)
         shown = fp(stored) == shadow.fp
+        if shown and number in binding.body.absent:
+            # Only a reading that shows the field acknowledges it, and one that does says so by itself.
+            continue
         if not shown and (
             _opt_in_held(link, binding, rule, choice, shadow.fp, fp)
             or _opt_in_sent(cluster, link, binding, rule, choice)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from datasyncd.reconcile.cluster import (
+    UNREADABLE,
     Attempt,
     AttemptBody,
     Binding,
@@ -19,6 +20,8 @@ from datasyncd.reconcile.cluster import (
     Due,
     Owed,
 )
+from datasyncd.reconcile.drift import Lost
+from datasyncd.reconcile.rules import FieldNumber
 
 from .codec import Unpack, pack
 
@@ -187,6 +190,25 @@ class Clusters:
             (entity, after, limit),
         )
         return [row[0] for row in rows]
+
+    def lost(
+        self, system: str, object: str, seen: Collection[int], numbers: Collection[FieldNumber]
+    ) -> dict[FieldNumber, Lost]:
+        """What became of some fields in the records of these live bindings. Reads every binding of the object."""
+        out = {number: Lost() for number in numbers}
+        rows = self._db.execute(
+            "SELECT id, body FROM binding WHERE system = ? AND object = ? AND life = 0", (system, object)
+        )
+        for id, packed in rows:
+            if id not in seen:
+                continue
+            body = _binding(packed)
+            for number, found in out.items():
+                if body.knows(number):
+                    found.had += 1
+                    found.absent += number in body.absent
+                    found.unreadable += number not in body.absent and body.blocked.get(number) == UNREADABLE
+        return out
 
     def missing(self, system: str, object: str, seen: Iterable[int]) -> list[tuple[int, int, str]]:
         """Live bindings that are not among `seen`: (binding, cluster, ext_id)."""

@@ -324,6 +324,20 @@ class Records:
             (pack(raw), at, system, object, ext_id),
         )
 
+    def unreadable(self, system: str, object: str, ext_ids: Sequence[str]) -> dict[int, int]:
+        """How many of these records hold a value that cannot be read, by field."""
+        if not self._db.execute(
+            "SELECT 1 FROM quarantine WHERE system = ? AND object = ? LIMIT 1", (system, object)
+        ).fetchone():
+            return {}
+        rows = self._db.execute(
+            "SELECT q.field, count(*) FROM json_each(?) e JOIN quarantine q"
+            " ON q.system = ? AND q.object = ? AND q.ext_id = e.value AND q.field >= 0"
+            " WHERE q.kind = 'invalid' GROUP BY q.field",
+            (json.dumps(list(ext_ids)), system, object),
+        )
+        return {row[0]: row[1] for row in rows}
+
     def quarantine_counts(self) -> dict[tuple[str, str], int]:
         rows = self._db.execute("SELECT system, object, count(*) FROM quarantine GROUP BY system, object")
         return {(row[0], row[1]): row[2] for row in rows}

@@ -68,6 +68,10 @@ class Translation:
         self._edited_at = edited_at
         self._names = {field.number: field.native for field in self._fields}
         self._numbers = {field.native: field.number for field in reversed(self._fields)}
+        self.natives: dict[FieldNumber, tuple[str, ...]] = {}
+        """The native fields that a record needs for each field to be known."""
+        for field in self._fields:
+            self.natives[field.number] = (*self.natives.get(field.number, ()), field.native)
         self._unusable: dict[_Slot, str] = {}
         self._forms: dict[_Slot, Form] = {}
         self._readers: dict[_Slot, Reader] = {}

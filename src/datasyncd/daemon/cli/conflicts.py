@@ -148,9 +148,8 @@ def _pages(config: Path | None, *, every: bool, limit: int | None) -> list[dict[
 
 
 def _show(report: dict[str, Any], *, whole: bool = False) -> None:
-    field = f" {report['field']}" if report.get("field") else ""
     state = coloured(report["state"])
-    click.echo(f"{report['id']}  {report['kind']}  {report['entity']} {report['key']}{field}  {state}")
+    click.echo(f"{report['id']}  {report['kind']}  {_subject(report)}  {state}")
     rows = [
         [c["field"] or "", c["system"] or "a person", c["value"], moment(c["edited_at"]), moment(c["seen_at"])]
         for c in report["candidates"]
@@ -176,10 +175,15 @@ def _show(report: dict[str, Any], *, whole: bool = False) -> None:
                 click.echo(f"    {name}: {value}")
 
 
+def _subject(report: dict[str, Any]) -> str:
+    """What it is about: entity, record and field, as far as it is about one."""
+    return " ".join(str(report[name]) for name in ("entity", "key", "field") if report.get(name) is not None)
+
+
 def _show_resolution(found: dict[str, Any]) -> None:
     would = "would be " if found["preview"] else ""
     for row in found["resolved"]:
-        what = f"{row['entity']} {row['key']}" + (f" {row['field']}" if row["field"] else "")
+        what = _subject(row)
         to = f" -> {text_of(row['chosen'])}" if row["action"] == "choose" else ""
         writes = f"; {would}written to {', '.join(row['writes'])}" if row["writes"] else ""
         verb = "has" if len(row["have"]) == 1 else "have"

@@ -63,6 +63,7 @@ _OPEN_ACCEPTS: dict[str, tuple[str, ...]] = {
     ReportKind.FROZEN: (FREE, RELEASE),
     ReportKind.REFUSED: (RELEASE, DISMISS),
     ReportKind.CLASH: (RELEASE, DISMISS),
+    ReportKind.SCHEMA_DRIFT: (RELEASE,),
 }
 
 
@@ -162,7 +163,7 @@ def shown_reports(tx: Tx, terms: Terms, reports: Iterable[StoredReport]) -> Iter
 def _shown(report: StoredReport, cluster: Cluster | None, terms: Terms, sightings: Sightings) -> Conflict:
     rule = terms.rule(report.field)
     body = report.body
-    entity = cluster.entity if cluster is not None else _entity_of(report, terms)
+    entity = cluster.entity if cluster is not None else entity_of(report, terms)
     decided = body.has_choice and report.state != ReportState.OPEN and report.kind in _OF_VALUES
     candidates = [
         ShownCandidate(
@@ -206,7 +207,8 @@ def _either(field: FieldNumber | None, other: FieldNumber | None) -> FieldNumber
     return field if field is not None else other
 
 
-def _entity_of(report: StoredReport, terms: Terms) -> str | None:
+def entity_of(report: StoredReport, terms: Terms) -> str | None:
+    """The entity of a report without a record, by its field."""
     entity = terms.entity_of(report.field)
     return entity.name if entity is not None else None
 
@@ -222,6 +224,8 @@ def undecidable(report: StoredReport) -> str | None:
 def accepts(report: StoredReport) -> tuple[str, ...]:
     """What a person can do about a report."""
     if report.state == ReportState.RESOLVED:
+        return ()
+    if report.state == ReportState.SETTLED and report.kind == ReportKind.SCHEMA_DRIFT:
         return ()
     if report.state == ReportState.SETTLED and report.kind == ReportKind.CONFLICT:
         return (FREE, DISMISS)

@@ -19,6 +19,7 @@ from datasyncd.reconcile.rules import EntityRule, FieldNumber, FieldRule, Policy
 from datasyncd.state.records import JournalRow, StoredReport
 from datasyncd.state.transaction import Tx
 
+from .. import drift
 from .because import because
 from .held_by import Holder, holders
 from .keys import cluster_named
@@ -112,6 +113,7 @@ class _Story:
         self.journal = tx.records.journal(cluster.id)
         self.edits: Mapping[FieldNumber, list[Edit]] = _by_field(edits_of(self.journal))
         self.reports = tx.records.reports(cluster_id=cluster.id)
+        self.drifting = {system: drift.known(tx, system, entity.name).drifting for system in entity.links}
 
     def field(self, rule: FieldRule) -> Field:
         cluster = self.cluster
@@ -119,7 +121,7 @@ class _Story:
         choice = resolve(cluster, reg, rule, self.entity)
         reports = [report for report in self.reports if report.field == rule.number]
         versions = self._versions(rule, reg, choice, reports)
-        held: dict[str, Holder] = holders(cluster, rule, self.entity, reports, self.terms.fp)
+        held: dict[str, Holder] = holders(cluster, rule, self.entity, reports, self.terms.fp, self.drifting)
         return Field(
             value=shown(rule, choice.value) if choice.decided else None,
             decided=choice.decided,

@@ -5,7 +5,7 @@ Decided by versions, as delivery is: a record has acknowledged what its shadow's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from datasyncd.reconcile.effects import ReportKind, ReportState
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.policies import resolve
 from datasyncd.reconcile.register import Hold
-from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule, FieldRule, LinkRule
+from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule, FieldNumber, FieldRule, LinkRule
 from datasyncd.state.outbox import HELD
 from datasyncd.state.records import StoredReport
 
@@ -42,11 +42,16 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 def holders(
-    cluster: Cluster, rule: FieldRule, entity: EntityRule, reports: Sequence[StoredReport], fp: Fingerprinter
+    cluster: Cluster,
+    rule: FieldRule,
+    entity: EntityRule,
+    reports: Sequence[StoredReport],
+    fp: Fingerprinter,
+    drifting: Mapping[str, Collection[FieldNumber]],
 ) -> dict[str, Holder]:
-    """For each system that maps the field, in the order of the config."""
+    """For each system that maps the field, in the order of the config. `drifting`: what systems no longer show."""
     return {
-        system: _holder(cluster, rule, entity, link, reports, fp)
+        system: _holder(cluster, rule, entity, link, reports, fp, drifting.get(system, ()))
         for system, link in entity.links.items()
         if rule.number in link.fields
     }
@@ -59,10 +64,11 @@ def _holder(
     link: LinkRule,
     reports: Sequence[StoredReport],
     fp: Fingerprinter,
+    drifting: Collection[FieldNumber],
 ) -> Holder:
     binding = cluster.binding_in(link.system)
     if binding is None:
-        return _without_record(cluster, entity, link, fp)
+        return _without_record(cluster, entity, link, fp, drifting)
     reg = cluster.regs.get(rule.number)
     blocked = binding.body.blocked.get(rule.number)
     if blocked == UNREADABLE:
@@ -73,11 +79,17 @@ def _holder(
         return Holder("read only", "this link only reads the field")
     if blocked is not None and blocked == reg.ctx:
         return Holder("rejected", _reason(link.system, reports))
-    return _owed(cluster, rule, entity, link, binding, fp)
+    return _owed(cluster, rule, entity, link, binding, fp, drifting)
 
 
 def _owed(
-    cluster: Cluster, rule: FieldRule, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter
+    cluster: Cluster,
+    rule: FieldRule,
+    entity: EntityRule,
+    link: LinkRule,
+    binding: Binding,
+    fp: Fingerprinter,
+    drifting: Collection[FieldNumber],
 ) -> Holder:
     """A record that does not embody the winner yet."""
     for attempt in cluster.attempts:
@@ -93,7 +105,7 @@ def _owed(
         return Holder("held", "an opt-in is not written where the system cannot refuse a stale write")
     if not gated(cluster, entity, link):
         return Holder("excluded", "the link's `where` leaves this record out")
-    return _in_outbox(cluster, link)
+    return _in_outbox(cluster, link, drifting if rule.number in drifting else ())
 
 
 def _held(cluster: Cluster, rule: FieldRule, entity: EntityRule) -> str:
@@ -109,12 +121,14 @@ def _held(cluster: Cluster, rule: FieldRule, entity: EntityRule) -> str:
     return ""
 
 
-def _without_record(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter) -> Holder:
+def _without_record(
+    cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter, drifting: Collection[FieldNumber]
+) -> Holder:
     attempt = next((a for a in cluster.attempts if a.system == link.system), None)
     if attempt is not None:
         return Holder("sent", "the creation of the record has no answer yet")
     if link.system in cluster.outbox:
-        return _in_outbox(cluster, link)
+        return _in_outbox(cluster, link, drifting)
     if cluster.used(link.system):
         return Holder("gone", "its record there was deleted or moved, and is not made again")
     if link.pushes and cluster.body.stopped.get(link.system) == fp(cluster.contexts(link.pushes)):
@@ -124,8 +138,10 @@ def _without_record(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fi
     return Holder("absent")
 
 
-def _in_outbox(cluster: Cluster, link: LinkRule) -> Holder:
+def _in_outbox(cluster: Cluster, link: LinkRule, drifting: Collection[FieldNumber]) -> Holder:
     due = cluster.outbox.get(link.system)
+    if due is not None and due.due_at == HELD and drifting:
+        return Holder("held", "most records there no longer show the field; see `datasyncd conflicts`")
     if due is not None and due.due_at == HELD:
         return Holder("held", "a guard holds it; see `datasyncd guard`")
     error = due.last_error if due is not None else ""

@@ -24,6 +24,7 @@ from datasyncd.reconcile.rules import CONSENT_IN, CONSENT_OUT, EntityRule, Field
 from datasyncd.state.records import StoredReport
 from datasyncd.state.transaction import Tx
 
+from .. import drift
 from .conflicts import (
     DELETE,
     DISMISS,
@@ -32,6 +33,7 @@ from .conflicts import (
     RELEASE,
     Conflict,
     accepts,
+    entity_of,
     newest,
     reports_named,
     shown_reports,
@@ -218,6 +220,9 @@ class _Batch:
         """Do it; returns the value that counts from now on, where it is one."""
         if action == DISMISS:
             return report.body.chosen
+        if report.kind == ReportKind.SCHEMA_DRIFT:
+            self._write_all_the_same(report)
+            return None
         if cluster is None:
             raise Unable("the record is no longer known; it can only be dismissed")
         if action == FREE:
@@ -232,7 +237,7 @@ class _Batch:
         return Resolved(
             id=report.digest.hex(),
             kind=report.kind,
-            entity=cluster.entity if cluster is not None else None,
+            entity=cluster.entity if cluster is not None else entity_of(report, self.terms),
             key=self.terms.key_of(cluster) if cluster is not None else None,
             field=self.terms.name(report.field),
             action="choose" if action == FREE else action,
@@ -240,6 +245,14 @@ class _Batch:
             writes=[],
             have=[],
         )
+
+    def _write_all_the_same(self, report: StoredReport) -> None:
+        """A field that a system no longer shows."""
+        entity = entity_of(report, self.terms)
+        if entity is None or report.system is None or report.field is None:
+            raise Unable("the config no longer has this field")
+        if not drift.release(self.tx, report.system, entity, report.field, preview=self.out.preview):
+            raise OutOfDate("the field is shown again")
 
     def _compare(self, cluster: Cluster | None, report: StoredReport) -> None:
         now = versions_digest(cluster, report.field, self.terms.fp).hex()
@@ -301,6 +314,8 @@ def _owed(
 def _action(report: StoredReport, way: Way) -> str:
     """What the way means for this report. Raises `Unable` where it does not suit its kind."""
     possible = accepts(report)
+    if not possible:
+        raise Unable(f"it needs no decision: {report.body.decided_by}")
     if way.dismiss or way.release:
         action = DISMISS if way.dismiss else RELEASE
     elif FREE in possible:
