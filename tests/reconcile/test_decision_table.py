@@ -951,6 +951,25 @@ def test_a_freeze_is_over_after_a_day_without_an_edit() -> None:
     contact.is_at_rest()
 
 
+def test_a_release_counts_reactions_anew() -> None:
+    """Row 40; 6.4: depth begins at 0 again, for overruled edits, too."""
+    contact = linked("billing", "mail", status="active")
+    for _ in range(40):
+        contact.edits("mail", status="lead")
+        contact.world.cycle()
+    contact.syncs()
+    (frozen,) = [r for r in contact.stored() if r.kind == "frozen" and r.state == "open"]
+    contact.world.transact(
+        lambda tx: resolve(tx, contact.world.terms, Way(release=True), by="ann", ids=[frozen.digest.hex()])
+    )
+    contact.syncs()
+    contact.edits("mail", status="lead")
+    contact.syncs()
+    contact.edits("billing", status="cancelled")
+    contact.syncs()
+    assert contact.everywhere("status") == {"cancelled"}
+
+
 def test_a_person_who_changes_their_mind_often_is_no_fight() -> None:
     """Row 40: edits that come long after our writes react to nothing."""
     contact = linked("crm", "mail", city="Rome")

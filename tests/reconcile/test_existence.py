@@ -82,6 +82,26 @@ def test_a_create_of_ours_that_appears_after_its_person_was_deleted_is_an_orphan
     assert [cluster.state for cluster in world.clusters()] == ["dead"], "nothing more can come"
 
 
+def test_a_record_that_a_person_makes_while_a_lost_create_is_waited_for_arrives() -> None:
+    """Row 27: it waits until nothing more can come of the deleted one, and no longer."""
+    world = World("crm", system("mail", "none", late_s=100.0))
+    contact = world.person("crm", key="c1", email="ann@example.org")
+    world.pulls("crm")
+    contact.loses_answer("mail", landed=False)
+    world.delivers("mail")
+    contact.edits("crm", email="new@example.org")
+    world.pulls("crm")
+    contact.deletes("crm")
+    world.pulls("crm")
+    world.creates("mail", key="u1", email="new@example.org")
+    for _ in range(12):
+        world.waits(100)
+        world.links["mail"].wants_full = True
+        world.cycle()
+    assert sorted(cluster.state for cluster in world.clusters()) == ["dead", "live"]
+    assert len(world.keys("crm")) == 1
+
+
 def test_a_merge_in_a_system_that_says_nothing_of_it_is_a_delete() -> None:
     """Row 30: the counterparts of the record that is gone follow it, by the policy."""
     world = World("crm", "mail")

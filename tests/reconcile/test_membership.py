@@ -8,8 +8,10 @@ import pytest
 
 from datasyncd.daemon.review import identity
 from datasyncd.daemon.review.refusal import Unable
+from datasyncd.reconcile.effects import Effects, Report, ReportKind, ReportState
+from datasyncd.reconcile.register import Hold
 
-from .world import ENTITY, Contact, World, both, undecided
+from .world import ENTITY, NUMBERS, Contact, World, both, undecided
 
 
 def merges(world: World, key: str, other: str) -> identity.Merged:
@@ -137,3 +139,122 @@ def test_the_last_record_is_not_split() -> None:
     contact.syncs()
     with pytest.raises(Unable, match="nothing to take it out of"):
         splits(world, f"crm:{contact.key('crm')}")
+
+
+def test_a_blank_that_was_read_before_is_filled_by_what_the_other_knows() -> None:
+    """Row 31: a record whose field is blank has not seen what joins it."""
+    world = World("crm", "mail", "shop")
+    one = world.person("crm", key="c1", email="a@example.org")
+    world.pulls("crm")
+    world.creates("mail", key="m1", email="a@example.org")
+    world.pulls("mail")
+    world.person("shop", key="s1", email="b@example.org", phone="1", sms_opt_in="out")
+    world.pulls("shop")
+    merges(world, "crm:c1", "shop:s1")
+    world.syncs()
+    assert one.everywhere("phone") == {"1"}
+    assert one.everywhere("sms_opt_in") == {"out"}
+    one.is_at_rest()
+
+
+def test_a_split_and_a_merge_count_nothing_twice() -> None:
+    """Counters: each part began with a base of its own."""
+    world = World("crm", "mail")
+    contact = world.linked(email="ann@example.org", points=5)
+    mail = contact.key("mail")
+    splits(world, f"mail:{mail}")
+    world.syncs()
+    merges(world, f"crm:{contact.key('crm')}", f"mail:{mail}")
+    world.syncs()
+    assert contact.everywhere("points") == {5}
+    contact.edits("mail", points=7)
+    contact.syncs()
+    assert contact.everywhere("points") == {7}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_waits_for_a_person_goes_on_to_wait(turned: bool) -> None:
+    """Row 31: a merge is no choice, whichever record is named first."""
+    world = World("crm", "mail", "shop", first_contact="report")
+    one = world.person("crm", key="c1", email="a@example.org", city="Rome")
+    world.pulls("crm")
+    world.creates("mail", key="m1", email="a@example.org", city="Oslo")
+    world.pulls("mail")
+    world.person("shop", key="s1", email="b@example.org", city="Bern")
+    world.pulls("shop")
+    names = ("shop:s1", "crm:c1")
+    merges(world, *(reversed(names) if turned else names))
+    world.syncs()
+    assert one.shows("city") == {"crm": "Rome", "mail": "Oslo", "shop": "Bern"}
+    assert [r.field for r in one.reports("conflict", state="open")] == ["city"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_freeze_is_not_for_ever_after_a_merge(turned: bool) -> None:
+    """6.4: what is frozen can be decided, or shows itself again."""
+    world, one, other = apart({"city": "Rome"}, {"city": "Oslo"})
+    cluster = other.cluster
+    cluster.regs[NUMBERS["city"]].hold = Hold.FROZEN
+    cluster.changed = True
+    report = Report(b"12345678", ReportKind.FROZEN, cluster.id, NUMBERS["city"], ReportState.OPEN)
+    world.transact(lambda tx: tx.clusters.save([cluster], tx.stamp))
+    world.transact(lambda tx: tx.records.write(Effects(tx.at, "test", reports=[report]), tx.run))
+    names = ("mail:m1", "crm:c1")
+    merges(world, *(reversed(names) if turned else names))
+    world.syncs()
+    world.waits(3 * 86_400)
+    world.syncs()
+    assert len(one.everywhere("city")) == 1
+    assert one.reports(state="open") == []
+
+
+def test_the_clash_that_a_merge_ends_is_over() -> None:
+    """Row 35: the record that was in the way is their own now."""
+    world = World("crm", "mail")
+    world.person("mail", key="m1", email="b@example.org", phone="1")
+    world.pulls("mail")
+    one = world.person("crm", key="c1", email="a@example.org", name="Ann")
+    world.pulls("crm")
+    report = Report(b"12345678", ReportKind.CLASH, one.cluster.id, None, ReportState.OPEN, system="mail")
+    world.transact(lambda tx: tx.records.write(Effects(tx.at, "test", reports=[report]), tx.run))
+    merges(world, "crm:c1", "mail:m1")
+    world.syncs()
+    assert one.reports("clash", state="open") == []
+    assert one.everywhere("name") == {"Ann"}
+
+
+def test_a_report_about_the_other_is_still_open() -> None:
+    """What may have covered an opt-out waits for a person, whoever the record belongs to."""
+    world, one, other = apart({}, {"sms_opt_in": "in"})
+    number = NUMBERS["sms_opt_in"]
+    report = Report(b"12345678", ReportKind.POSSIBLE_OVERWRITE, other.cluster.id, number, ReportState.OPEN)
+    world.transact(lambda tx: tx.records.write(Effects(tx.at, "test", reports=[report]), tx.run))
+    merges(world, "crm:c1", "mail:m1")
+    assert [r.field for r in one.reports("possible_overwrite", state="open")] == ["sms_opt_in"]
+
+
+def test_nothing_is_made_while_a_part_is_still_told_apart() -> None:
+    """7.7: of three that were told apart two are one again; the third may be the same person still."""
+    world = World("crm", "mail", "shop")
+    contact = world.linked(email="ann@example.org")
+    shop = contact.key("shop")
+    mail = contact.key("mail")
+    splits(world, f"mail:{mail}")
+    splits(world, f"shop:{shop}")
+    world.syncs()
+    world.tables["shop"].edit("people", shop, email="other@example.org")
+    world.syncs()
+    merges(world, f"crm:{contact.key('crm')}", f"mail:{mail}")
+    world.syncs()
+    assert world.keys("shop") == [shop]
+
+
+def test_a_cluster_that_was_merged_is_forgotten_in_time() -> None:
+    """8.6: its tombstone is kept as long as any other."""
+    world, _one, other = apart({}, {})
+    gone = other.cluster.id
+    merges(world, "crm:c1", "mail:m1")
+    world.waits(100 * 86_400)
+    forgotten = world.transact(lambda tx: tx.retention.tombstones(ENTITY, tx.at - 90 * 86_400 * 1_000_000, 0, 10))
+    assert forgotten[1] == 1
+    assert gone not in [cluster.id for cluster in world.clusters()]

@@ -210,7 +210,8 @@ class Intake:
             if self.link.rule.pulls:
                 self._found(reading, keys)
         elif match.verdict is Verdict.WAIT:
-            self.taken.unsettled = True
+            # One that waits for a delete is none of ours, by all keys that were sent: it keeps no create from ending.
+            self.taken.unsettled = self.taken.unsettled or not self._waits_for_a_delete(match)
             self._throw(reading.ext_id)
         else:
             if quarantined != reading.digest or self._is_kept_out_as(reading.ext_id, Verdict.AMBIGUOUS):
@@ -226,6 +227,14 @@ class Intake:
         generation = self._hinted_before(reading.ext_id)
         if generation is not None and match.verdict is not Verdict.WAIT:
             self._read.append((reading.ext_id, generation))
+
+    def _waits_for_a_delete(self, match: Match) -> bool:
+        cluster = match.cluster
+        return (
+            cluster is not None
+            and cluster.state == ClusterState.DELETING
+            and cluster.open_attempt(self.link.system) is None
+        )
 
     def _is_ours_for_good(self, ext_id: str) -> bool:
         """Kept out as a record that a create of ours made: no key that came later says whose it is."""

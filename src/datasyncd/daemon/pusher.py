@@ -499,12 +499,13 @@ class Delivery:
         key = sending.write.key
         if isinstance(outcome, Written):
             image = self._image(sending, outcome.image)
-            answer.accepted(
+            binding = answer.accepted(
                 cluster, attempt, outcome.key, image, rule, link.entity, self.fp, effects, tx.stamp, sending.left_out
             )  # fmt: skip
             self._count(sending.plan.op)
             adopted_later = sending.plan.op == "create" and not rule.creates_are_receipts
-            if sending.plan.op != "delete" and (image is None or adopted_later):
+            shows_more = binding is not None and not binding.digest
+            if sending.plan.op != "delete" and (image is None or adopted_later or shows_more):
                 dirty.append(outcome.key)
         elif isinstance(outcome, (Stale, Missing)):
             answer.not_applied(cluster, attempt, tx.stamp)

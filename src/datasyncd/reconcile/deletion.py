@@ -42,14 +42,9 @@ def _follow(
 ) -> None:
     link = entity.links[binding.system]
     others = list(cluster.live())
-    if not others and entity.on_delete is OnDelete.PROPAGATE and link.pulls and seen_all:
-        if any(attempt.op == "create" for attempt in cluster.attempts):
-            # What a create of ours may still bring is nobody's: it must not bring the person back.
-            cluster.state = ClusterState.DELETING
-            cluster.changed = True
-            effects.journal.append(Entry(cluster.id, "deleting", binding.system, binding.id, effects.cause))
-        return
-    if not others or entity.on_delete is OnDelete.IGNORE:
+    # What a create of ours may still bring counts as a record: it must not bring the person back.
+    coming = any(attempt.op == "create" for attempt in cluster.attempts)
+    if not (others or coming) or entity.on_delete is OnDelete.IGNORE:
         return
     if entity.on_delete is OnDelete.UNLINK or not link.pulls:
         _report(cluster, binding, fp, effects, ReportKind.UNLINKED, ReportState.SETTLED,

@@ -45,6 +45,11 @@ def thaw(cluster: Cluster, number: FieldNumber, effects: Effects) -> bool:
     reg.hold = Hold.NONE
     reg.recent = []
     reg.sibs = [Sib(sib.actor, sib.n, sib.val, sib.ts) for sib in reg.sibs]
+    for binding in cluster.bindings:
+        shadow = binding.body.shadow.get(number)
+        if shadow is not None and shadow.depth > 0:
+            shadow.depth = 0
+            binding.changed = True
     cluster.edited.add(number)
     cluster.touched.add(number)
     cluster.changed = True

@@ -7,16 +7,25 @@ others said of the thing that it was taken for stays where it is.
 
 from __future__ import annotations
 
+from .answer import close_refusals
+from .candidates import candidates_of
 from .choice import Refused
 from .clocks import Actor, Ctx
-from .cluster import UNREADABLE, Binding, BindingBody, Cluster, ClusterBody, ClusterId, ClusterState
-from .effects import Effects, Entry
+from .cluster import UNREADABLE, Binding, BindingBody, BindingState, Cluster, ClusterBody, ClusterId, ClusterState
+from .effects import Effects, Entry, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .register import Hold, Reg, Sib
+from .rules import EntityRule, Policy
+
+_MADE_ANEW = frozenset({ReportKind.CONFLICT, ReportKind.FROZEN, ReportKind.OPT_IN_HELD})
+"""Reports that follow from the registers, and are made anew if they still hold."""
 
 
-def merge(into: Cluster, other: Cluster, fp: Fingerprinter, effects: Effects, *, undoes: bool) -> None:
-    """Move everything that `other` knows to `into`; `other` is dead afterwards. `undoes`: they were told apart before.
+def merge(
+    into: Cluster, other: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Effects, *, undoes: bool
+) -> None:
+    """Move everything that `other` knows to `into`; `other` is dead afterwards. `undoes`: nothing tells them apart any
+    more, and records may be made again.
 
     Raises `Refused` where both have a record in one system, or something is under way.
     """
@@ -30,11 +39,18 @@ def merge(into: Cluster, other: Cluster, fp: Fingerprinter, effects: Effects, *,
     for cluster in (into, other):
         _spell_out(cluster, fp)
     actors = [into.actor(*pair) for pair in other.body.actors]
+    apart = {field.number for field in entity.derived}
     for number, reg in other.body.regs.items():
-        _unite(into, number, reg, actors)
+        known = into.regs.get(number)
+        if entity.fields[number].policy is Policy.COUNTER and known is not None and known.sibs:
+            # Both counted from a base of their own: the one that joins is overruled, as at first contact.
+            _overrule(into, other, number, reg, fp, effects)
+            apart.add(number)
+        elif number not in apart:
+            _unite(into, number, reg, actors)
     for binding in other.bindings:
-        for shadow in binding.body.shadow.values():
-            shadow.ctx = _renamed(shadow.ctx or {}, actors)
+        for number, shadow in binding.body.shadow.items():
+            shadow.ctx = {} if number in apart else _renamed(shadow.ctx or {}, actors)
         blocked = binding.body.blocked.items()
         binding.body.blocked = {n: ctx if ctx == UNREADABLE else _renamed(ctx, actors) for n, ctx in blocked}
         binding.cluster_id = into.id
@@ -44,7 +60,10 @@ def merge(into: Cluster, other: Cluster, fp: Fingerprinter, effects: Effects, *,
     into.touched.update(into.body.regs)
     into.edited.update(other.body.regs)
     into.changed = into.rescan = True
-    effects.closed.extend(other.reports)
+    effects.closed.extend(digest for digest, (kind, _, _) in other.reports.items() if kind in _MADE_ANEW)
+    for binding in other.bindings:
+        if binding.state == BindingState.LIVE:
+            close_refusals(into, (), True, entity.links[binding.system], effects)
     _bury(other)
     effects.journal.append(Entry(into.id, "merge", None, other.id, effects.cause))
 
@@ -87,25 +106,33 @@ def _spell_out(cluster: Cluster, fp: Fingerprinter) -> None:
     for number in list(cluster.regs):
         cluster.settle_contexts(number, cluster.regs[number], fp)
     for binding in cluster.bindings:
-        for number in list(binding.body.shows):
+        for number in [*binding.body.shows, *binding.body.shadow]:
             shadow = cluster.shadow(binding, number, fp)
             if shadow is not None and shadow.ctx is None:
                 shadow.ctx = {}
         binding.changed = True
 
 
+def _overrule(into: Cluster, other: Cluster, number: int, reg: Reg, fp: Fingerprinter, effects: Effects) -> None:
+    lost = candidates_of(other, reg, number)
+    digest = fp.of_dots(ReportKind.OVERRULED, into.id, number, [c.dot for c in lost if c.dot is not None])
+    why = "merged: what the other record had counted was left out"
+    effects.reports.append(Report(digest, ReportKind.OVERRULED, into.id, number, ReportState.SETTLED, lost, text=why))
+
+
 def _unite(into: Cluster, number: int, reg: Reg, actors: list[Actor]) -> None:
     sibs = [Sib(actors[sib.actor], sib.n, sib.val, sib.ts, sib.depth) for sib in reg.sibs]
     ctx = _renamed(reg.ctx, actors)
     known = into.regs.get(number)
+    # A fight shows itself again; what waits for a person goes on to wait.
+    hold = reg.hold if reg.hold != Hold.FROZEN else Hold.NONE
     if known is None:
-        into.regs[number] = Reg(sibs, ctx, reg.hold)
+        into.regs[number] = Reg(sibs, ctx, hold)
         return
     known.sibs = [*known.sibs, *sibs]
     known.ctx = {**known.ctx, **ctx}
     known.recent = []
-    if Hold.FROZEN in (known.hold, reg.hold):
-        known.hold = Hold.FROZEN
+    known.hold = known.hold or hold
 
 
 def _renamed(ctx: Ctx, actors: list[Actor]) -> Ctx:

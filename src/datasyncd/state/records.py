@@ -241,14 +241,19 @@ class Records:
         query = "SELECT 1 FROM nomatch WHERE binding_a = ? AND binding_b = ?"
         return any(self._db.execute(query, sorted(pair)).fetchone() for pair in pairs)
 
+    def are_apart(self, bindings: Iterable[int]) -> bool:
+        """Whether a person told any of these bindings from another one."""
+        query = "SELECT 1 FROM nomatch WHERE binding_a = ?1 OR binding_b = ?1"
+        return any(self._db.execute(query, (binding,)).fetchone() for binding in bindings)
+
     def told_one(self, pairs: Iterable[tuple[int, int]]) -> None:
         """A person thinks otherwise now."""
         query = "DELETE FROM nomatch WHERE binding_a = ? AND binding_b = ?"
         self._db.executemany(query, [sorted(pair) for pair in pairs])
 
     def file_under(self, gone: int, into: int) -> None:
-        """What happened to a cluster that was merged belongs to the history, and the evidence, of the other one."""
-        for table in ("journal", "act"):
+        """What is known of a cluster that was merged belongs to the other one: history, evidence, what waits."""
+        for table in ("journal", "act", "report", "quarantine"):
             self._db.execute(f"UPDATE {table} SET cluster_id = ? WHERE cluster_id = ?", (into, gone))
 
     def consents(self) -> list[int]:

@@ -7,6 +7,7 @@ import msgspec
 from datasyncd.reconcile import membership
 from datasyncd.reconcile.choice import Refused
 from datasyncd.reconcile.cluster import Cluster
+from datasyncd.reconcile.effects import Entry
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.rules import EntityRule
 from datasyncd.state.transaction import Tx
@@ -48,15 +49,18 @@ def merge(tx: Tx, terms: Terms, entity: str, key: str, other: str, *, by: str) -
     into, gone = clusters[one.id], clusters[two.id]
     pairs = [(a.id, b.id) for a in into.bindings for b in gone.bindings]
     effects = tx.effects(f"merge by {by}")
+    undoes = tx.records.told_apart(pairs)
+    tx.records.told_one(pairs)
+    undoes = undoes and not tx.records.are_apart(binding.id for c in (into, gone) for binding in c.bindings)
     try:
-        membership.merge(into, gone, terms.fp, effects, undoes=tx.records.told_apart(pairs))
+        membership.merge(into, gone, rule, terms.fp, effects, undoes=undoes)
     except Refused as refusal:
         raise Unable(f"{entity}: {refusal}") from None
     finish(into, rule, terms.fp, effects)
     tx.clusters.save([into, gone], tx.stamp)
     tx.records.write(effects, tx.run)
-    tx.records.told_one(pairs)
     tx.records.file_under(gone.id, into.id)
+    tx.records.log([Entry(gone.id, "merged", None, 0, effects.cause)], tx.at, tx.run)
     waits = sum(report.kind == "conflict" and report.state == "open" for report in effects.reports)
     return Merged(entity, into.id, _records(into), waits)
 
