@@ -984,7 +984,7 @@ def test_a_person_who_changes_their_mind_often_is_no_fight() -> None:
 def test_an_opt_out_passes_however_often_systems_react() -> None:
     """Row 40: an opt-out is never frozen."""
     contact = linked("prefs", "mail", sms_opt_in="in")
-    fight(contact, "sms_opt_in", {"mail": "out", "prefs": "in"}, 12)
+    fight(contact, "sms_opt_in", {"mail": "out", "prefs": "in"}, 30)
     contact.syncs()
     assert [r.field for r in contact.reports("frozen", state="open")] == ["sms_opt_in"]
     assert contact.shows("sms_opt_in") == {"prefs": "in", "mail": "out"}, "the opt-in is what is held"
