@@ -163,6 +163,29 @@ def test_a_create_that_lands_late_is_the_only_one() -> None:
     contact.is_at_rest()
 
 
+def test_a_lost_create_is_made_in_the_first_cycle_in_which_it_can_land_no_more() -> None:
+    """Where pulls tell only what changed, one of everything is asked for in time, and no sooner."""
+    world = World("crm", system("mail", incremental=True, late_s=30.0, search_lag_s=60.0))
+    contact = world.person("crm", email="ann@example.org", name="Ann")
+    contact.loses_answer("mail", landed=False)
+    contact.syncs()
+    mail = world.links["mail"]
+    for seconds in (31, 58):
+        world.waits(seconds)
+        world.cycle()
+        assert (len(world.sent("mail")), mail.wants_full) == (1, False)
+
+    world.waits(2)
+    world.delivers("mail")
+    assert mail.wants_full
+    mail.wants_full = False
+    world.cycle()
+
+    assert len(world.sent("mail")) == 2
+    assert contact.everywhere("name") == {"Ann"}
+    contact.is_at_rest()
+
+
 def test_a_record_that_is_kept_out_does_not_keep_a_lost_create_from_ending() -> None:
     """What was judged before, and is as it was then, is not of unknown identity."""
     world = World("crm", system("mail", late_s=60.0))

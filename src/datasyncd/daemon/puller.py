@@ -73,6 +73,7 @@ async def pull(
     read again.
     """
     fp = store.fingerprints
+    await store.transact(lambda tx: _end_of_creates(tx, link))
     cursor = await store.transact(lambda tx: tx.readings.cursor(link.system, link.object))
     incremental = link.capabilities.incremental
     full = link.wants_full or link.holds_lost or (incremental and link.drifts)
@@ -400,12 +401,17 @@ def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Seque
     return len(lost_now)
 
 
+def _end_of_creates(tx: Tx, link: Link) -> None:
+    """A create of unknown outcome that can land and show no more: a list of all records says how it ended."""
+    over = tx.at - link.rule.late_us - link.rule.search_lag_us
+    if any(ext_id is None for _object, ext_id in tx.clusters.ghosts_over(link.system, over)):
+        link.wants_full = True
+
+
 def _end_of_ghosts(tx: Tx, link: Link) -> None:
     """A write of unknown outcome that can land no more: a reading that begins now says how it ended."""
     for object, ext_id in tx.clusters.ghosts_over(link.system, tx.at - link.rule.late_us):
-        if ext_id is None:
-            link.wants_full = True
-        elif object == link.object:
+        if ext_id is not None and object == link.object:
             tx.readings.hint(link.system, link.object, [ext_id], tx.stamp, tx.at)
 
 

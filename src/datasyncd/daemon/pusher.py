@@ -188,8 +188,11 @@ class Delivery:
         if planned.op != "create":
             return max(at + WAIT, min(gave_up) + rule.late_us)
         over = max(gave_up) + rule.late_us + rule.search_lag_us
+        if over > at:
+            return over
         # The pull that ends it makes the row due at once.
-        return over if over > at else at + BACK_OFF[-1]
+        self.link.wants_full = True
+        return at + BACK_OFF[-1]
 
     def _plan_one(self, cluster: Cluster, *, fresh: bool = False, searched: bool = False) -> Plan | None:
         link = self.link
