@@ -11,7 +11,7 @@ from datasyncd.adapters.errors import Throttled, Transient
 from datasyncd.daemon.review.settle import Way, resolve
 from datasyncd.reconcile.rules import WriteClass
 
-from .world import NUMBERS, Contact, Raw, World, both, linked, overruled, system
+from .world import NUMBERS, Conflict, Contact, Raw, World, both, linked, overruled, system
 
 
 def test_an_edit_reaches_the_other_system_in_one_write_of_one_field() -> None:
@@ -121,6 +121,68 @@ def test_a_system_that_keeps_another_form_is_never_corrected(image: bool, declar
     assert contact.siblings("name") == ["Anna"]
     assert contact.world.writes() == 1
     contact.is_at_rest()
+
+
+@pytest.mark.parametrize(("condition", "order"), [("enforced", ""), ("visible", ""), ("none", ""), ("none", "unique")])
+def test_a_form_that_was_not_declared_travels_once_and_is_reported_the_second_time(condition: str, order: str) -> None:
+    """Row 7; F04, F09: an edit of depth 1; one report for a field of a system, however often it happens."""
+    mail = system("mail", condition, version_order=order, image=False, stored_form=shout)
+    world = World("crm", mail)
+    ann, ben, cid = (world.linked(name="") for _ in range(3))
+
+    ann.edits("crm", name="Anna")
+    world.syncs()
+    assert (ann.everywhere("name"), [sib.depth for sib in ann.register("name").sibs]) == ({"ANNA"}, [1])
+    assert (world.writes(), ann.reports()) == (2, [])
+    ann.is_at_rest()
+
+    for person, name in ((ben, "Ben"), (cid, "Cid")):
+        person.edits("crm", name=name)
+        world.syncs()
+        person.is_at_rest()
+    assert world.writes() == 6
+    assert ben.reports() == [Conflict("undeclared_form", "name", (("crm", "Ben"), ("mail", "BEN")), None, "open")]
+    assert [(report.system, report.count) for report in ben.stored()] == [("mail", 2)]
+    assert "mail keeps another form of name" in ben.stored()[0].body.text
+    assert (ann.reports(), cid.reports()) == ([], [])
+
+
+def test_a_form_that_new_records_are_given_is_reported_like_one_of_a_write() -> None:
+    """Row 7: what a create sent and its first reading are compared."""
+    world = World("crm", system("mail", "none", late_s=60.0, stored_form=shout))
+    people = [world.person("crm", email=f"{name}@example.org", name=name) for name in ("ann", "ben")]
+    world.syncs()
+    world.waits(100)
+    world.syncs()
+
+    assert [person.everywhere("name") for person in people] == [{"ANN"}, {"BEN"}]
+    assert [report.kind for person in people for report in person.stored()] == ["undeclared_form"]
+
+
+@pytest.mark.parametrize("image", [True, False])
+def test_a_person_who_saves_what_was_read_since_our_write_keeps_no_other_form(image: bool) -> None:
+    """Row 7: an answer with the record, or a reading that found it as it was sent, says that it is kept so."""
+    world = World("crm", system("mail", "none", image=image))
+    for name in ("Ann", "Ben", "Cid"):
+        person = world.linked(name="")
+        person.edits("crm", name=name)
+        world.syncs()
+        person.edits("mail", name=name.upper())
+        world.syncs()
+        assert (person.everywhere("name"), person.reports()) == ({name.upper()}, [])
+
+
+@pytest.mark.parametrize("condition", ["enforced", "visible"])
+def test_a_person_who_saves_right_after_our_write_keeps_no_other_form(condition: str) -> None:
+    """Row 7: where versions count saves, theirs is told from ours."""
+    world = World("crm", system("mail", condition, image=False))
+    for name in ("Ann", "Ben", "Cid"):
+        person = world.linked(name="")
+        person.edits("crm", name=name)
+        world.meanwhile("mail", "written", lambda p=person, n=name: p.edits("mail", name=n.upper()))  # type: ignore[misc]
+        world.syncs()
+        assert person.everywhere("name") == {name.upper()}
+        assert person.reports("undeclared_form") == []
 
 
 def test_a_reading_by_key_that_answers_an_older_version_is_thrown_away() -> None:
@@ -268,6 +330,26 @@ def test_a_change_that_is_indexed_late_is_seen_by_a_later_pull() -> None:
     contact.syncs()
 
     assert contact.everywhere("name") == {"Anna"}
+
+
+def test_a_change_that_is_indexed_after_a_later_one_was_shown_is_not_passed_over() -> None:
+    """Row 13; M7: the cursor has moved behind it by then, and each pull looks back by the lag of searches."""
+    mail = system("mail", "visible", incremental=True, pull_is_reading=False, search_lag_s=300.0)
+    world = World("crm", mail)
+    ann, ben = (world.linked(name="Ann") for _ in range(2))
+    world.waits(400)
+    world.syncs()
+
+    world.plans["mail"].lag_s = 200.0
+    ann.edits("mail", name="Anna")
+    world.plans["mail"].lag_s = 0.0
+    ben.edits("mail", name="Annie")
+    world.syncs()
+    assert (ann.everywhere("name"), ben.everywhere("name")) == ({"Ann", "Anna"}, {"Annie"})
+    world.waits(250)
+    world.syncs()
+
+    assert ann.everywhere("name") == {"Anna"}
 
 
 def test_a_save_that_comes_before_our_write_is_merged_and_never_covered() -> None:

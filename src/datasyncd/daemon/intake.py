@@ -24,6 +24,7 @@ from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.clusters import Head
 from datasyncd.state.transaction import Tx
 
+from . import forms
 from .link import Link
 
 
@@ -319,6 +320,7 @@ class Intake:
                 self.taken.changed += 1
         if changed:
             tx.clusters.save(changed, tx.stamp)
+        forms.note(tx, link, self.fp, self.effects)
         tx.records.write(self.effects, tx.run)
         tx.guards.put_right(link.system, link.rule.entity, WriteClass.CLEAR, self.effects.refilled)
         tx.guards.count(link.system, link.rule.entity, WriteClass.CLEAR, True, self.effects.blanked, tx.at)

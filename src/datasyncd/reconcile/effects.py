@@ -32,6 +32,7 @@ class ReportKind(StrEnum):
     UNLINKED = "unlinked"
     SCHEMA_DRIFT = "schema_drift"
     RENAME_OR_DELETE = "rename_or_delete"
+    UNDECLARED_FORM = "undeclared_form"
 
 
 class ReportState(StrEnum):
@@ -126,6 +127,16 @@ class Quarantined(msgspec.Struct):
     cluster_id: int = 0
 
 
+class Altered(msgspec.Struct, frozen=True):
+    """The first reading after a write of ours shows another value than was sent, and nobody else's save explains it."""
+
+    cluster_id: int
+    system: str
+    field: FieldNumber
+    sent: Candidate
+    kept: Candidate
+
+
 class Effects(msgspec.Struct):
     """All of one transaction's."""
 
@@ -142,5 +153,7 @@ class Effects(msgspec.Struct):
     """Fields that somebody cleared, by cluster."""
     refilled: set[tuple[int, FieldNumber]] = set()
     """Fields that were blank and that somebody filled."""
+    altered: list[Altered] = []
+    """Values that a system keeps in a form which it does not declare."""
     released: list[tuple[str, str, str, FieldNumber | None]] = []
     """Quarantine rows that are over: system, object, ext_id, field."""

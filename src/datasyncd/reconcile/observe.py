@@ -21,7 +21,7 @@ from .candidates import candidates_of
 from .clocks import Ctx, dominates, minimum
 from .cluster import PLAIN, UNREADABLE, Attempt, Binding, Cluster, ClusterState, Shadow
 from .counter import put_step, step
-from .effects import Act, Candidate, Effects, Entry, Quarantined, Report, ReportKind, ReportState
+from .effects import Act, Altered, Candidate, Effects, Entry, Quarantined, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .freeze import DEEPEST, fights, remember
 from .policies import resolve
@@ -143,6 +143,8 @@ class Observer:
             seen = self.cluster.context_of(self.binding, number)
             if hits:
                 seen = minimum([seen, *(ghost.body.fields[number][1] for ghost in hits)])
+            elif self._is_first_look(number, shadow):
+                self._note_form(number, rule, value, shadow.fp, shadow.val)
             self._edit(number, rule, value, digest, shadow, seen)
 
     def _first_sight(self, number: FieldNumber, rule: FieldRule, value: Value, digest: bytes) -> None:
@@ -155,6 +157,9 @@ class Observer:
         creates = [g for g in self.ghosts if g.op == "create" and number in g.body.fields]
         sent = self.binding.body.sent
         if creates and sent is not None:
+            if number in sent and len(creates) == 1:
+                expected, _ctx, kept, _depth = creates[0].body.fields[number]
+                self._note_form(number, rule, value, expected, kept)
             seen = minimum([g.body.fields[number][1] for g in creates]) if number in sent else {}
             self._edit(number, rule, value, digest, None, seen)
         elif value is None or (number in self.binding.body.blocked and not rule.consent):
@@ -321,6 +326,32 @@ class Observer:
 
     def _winner(self, number: FieldNumber, reg: Reg) -> bytes:
         return self.fp(resolve(self.cluster, reg, self.entity.fields[number], self.entity).value)
+
+    def _is_first_look(self, number: FieldNumber, shadow: Shadow) -> bool:
+        """Whether a write of ours is what happened last, no answer or reading showed what became of it, and as far as
+        versions tell nobody saved since."""
+        binding = self.binding
+        if self.link.returns_image or binding.digest or shadow.depth < 0 or shadow.ctx == {}:
+            return False
+        if binding.last_read_at > shadow.wrote_at:
+            return False
+        return not self.link.counts_saves or versions.known(binding, number) == self.reading.version
+
+    def _note_form(self, number: FieldNumber, rule: FieldRule, value: Value, expected: bytes, kept: Value) -> None:
+        """A value came back in another form than it was sent: an edit like any other, and perhaps what the system does
+        to all that it is sent."""
+        reg = self.cluster.regs.get(number)
+        if reg is None:
+            return
+        back = Candidate(value, self.binding.id, self.binding.system, None, self._time(), self.effects.at)
+        for known in candidates_of(self.cluster, reg):
+            sent = kept if rule.merged else known.value
+            stored = sent if rule.merged or self.link.stored is None else self.link.stored(number, sent)
+            if self.fp(stored) == expected:
+                known.value = sent
+                altered = Altered(self.cluster.id, self.binding.system, number, known, back)
+                self.effects.altered.append(altered)
+                return
 
     def _difference(
         self, number: FieldNumber, value: Value, shadow: Shadow | None
