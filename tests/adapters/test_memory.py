@@ -16,6 +16,7 @@ from datasyncd.adapters.contract import (
     Condition,
     Gone,
     Missing,
+    Moved,
     ObjectSpec,
     Record,
     Rejected,
@@ -218,7 +219,7 @@ def test_an_increment_reaches_back_over_the_lag_of_searches() -> None:
     assert not second.complete
 
 
-def test_a_merged_record_answers_with_its_survivor_where_it_forwards() -> None:
+def test_a_merged_record_names_its_survivor_where_it_forwards() -> None:
     for forward in (True, False):
         world = promising(forward=forward)
         world.create("people", {"name": "Ann too"}, key="2")
@@ -226,7 +227,20 @@ def test_a_merged_record_answers_with_its_survivor_where_it_forwards() -> None:
 
         (answer,) = now(looking_at(world).read("people", ["1"]))
 
-        assert answer == (Record("2", {"id": "2", "name": "Ann too"}, 1) if forward else Gone("1"))
+        assert answer == (Moved("1", "2") if forward else Gone("1"))
+
+
+def test_a_record_that_was_merged_into_one_which_is_gone_is_gone() -> None:
+    world = promising(forward=True)
+    for key in ("2", "3"):
+        world.create("people", {"name": "Ann too"}, key=key)
+    world.merge("people", "1", survivor="2")
+    world.merge("people", "2", survivor="3")
+    desk = looking_at(world)
+    assert now(desk.read("people", ["1", "2"])) == [Moved("1", "3"), Moved("2", "3")]
+
+    world.delete("people", "3")
+    assert now(desk.read("people", ["1", "2", "3"])) == [Gone("1"), Gone("2"), Gone("3")]
 
 
 def test_a_stale_read_answers_a_state_of_before() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from datasyncd.adapters.contract import (
+    Answer,
     Capabilities,
     Condition,
     Context,
@@ -79,6 +80,8 @@ def system(
     tells_deletes: bool = False,
     assigns_key: bool = True,
     whole_record: bool = False,
+    forward: bool = False,
+    stale_s: float = 0.0,
     unique: tuple[str, ...] = (),
     batch: int = 500,
     **plan: Any,
@@ -97,6 +100,8 @@ def system(
         deletions=Deletions.TOLD if tells_deletes else Deletions.ABSENCE,
         assigns_key=assigns_key,
         whole_record=whole_record,
+        forward=forward,
+        stale_s=stale_s,
         unique=unique,
         batch=batch,
     )
@@ -195,7 +200,7 @@ class Desk(MemoryAdapter):
                 records = [*records, *records]
             yield Page(records, page.began, page.cursor, page.complete, broken, page.gone)
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
         self.reads.append(list(keys))
         answers = [self._answer(answer) for answer in await super().read(object, keys)]
         self._now("reading")
@@ -208,7 +213,7 @@ class Desk(MemoryAdapter):
         self._now("written")
         return outcomes
 
-    def _answer(self, answer: Record | Gone | Malformed) -> Record | Gone | Malformed:
+    def _answer(self, answer: Answer) -> Answer:
         if answer.key in self.hides and answer.key is not None:
             return Gone(answer.key)
         if self.replays and self.replays[0].key == answer.key:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from .world import World, linked, system
+import pytest
+
+from datasyncd.daemon.review import identity
+
+from .system import OBJECT
+from .world import ENTITY, World, linked, system
 
 
 def test_a_record_made_again_by_a_person_is_bound_to_the_one_they_know() -> None:
@@ -167,3 +172,125 @@ def test_a_create_that_clashes_with_somebody_elses_record_is_blocked() -> None:
 def test_what_is_linked_stays_linked_when_nothing_happens() -> None:
     """The tests above begin at rest."""
     linked("crm", "mail", email="ann@example.org").is_at_rest()
+
+
+@pytest.mark.parametrize("seen", ["complete pull", "told", "hint", "write"])
+def test_a_record_that_was_merged_away_is_not_deleted_elsewhere(seen: str) -> None:
+    """Row 29; M21: the counterparts stay and are reported as duplicates, whichever way it is found out."""
+    told = seen == "told"
+    crm = system("crm", forward=True, pull_is_reading=seen != "write", incremental=told, tells_deletes=told)
+    world = World(crm, "mail")
+    ann, twin = world.linked(name="Ann"), world.linked(name="Anna")
+    ann.is_merged_into(twin, "crm")
+    if seen == "hint":
+        world.hears("crm", ann.key("crm"))
+        world.reads("crm")
+        assert ann.binding("crm").state == "moved"
+    elif seen == "write":
+        ann.edits("mail", name="Annie")
+        world.pulls("mail")
+        world.delivers("crm")
+    world.syncs()
+
+    assert (ann.state(), ann.binding("crm").state, ann.exists_in()) == ("live", "moved", {"mail"})
+    assert (len(world.keys("mail")), twin.exists_in()) == (2, {"crm", "mail"})
+    assert [(r.kind, r.state) for r in ann.reports()] == [("possible_duplicate", "open")]
+    assert ann.stored()[0].body.text.startswith(f"merged into {twin.key('crm')} in crm; the records in mail stay")
+    assert all(write.op == "update" for name in ("crm", "mail") for write in world.sent(name))
+    ann.edits("mail", city="Bonn")
+    world.syncs()
+    assert len(world.keys("crm")) == 1, "it is not made again"
+    ann.is_at_rest()
+
+
+def test_what_has_no_other_record_ends_with_the_merge() -> None:
+    """Row 29: nothing is left to be reported, or to be made."""
+    world = World(system("crm", forward=True), "mail")
+    world.is_down("mail")
+    ann = world.person("crm", email="ann@example.org", name="Ann")
+    twin = world.person("crm", email="twin@example.org", name="Anna")
+    world.syncs()
+    ann.is_merged_into(twin, "crm")
+    world.is_up("mail")
+    world.waits(600)
+    world.syncs()
+
+    assert (ann.state(), ann.reports()) == ("dead", [])
+    assert [write.fields["name"] for write in world.sent("mail")] == ["Anna"]
+
+
+def test_no_record_is_made_for_the_duplicate_of_a_survivor() -> None:
+    """Row 29: what was still to be made elsewhere would be one more duplicate."""
+    world = World(system("crm", forward=True), "mail", "shop")
+    world.is_down("shop")
+    ann = world.person("crm", email="ann@example.org", name="Ann")
+    twin = world.person("crm", email="twin@example.org", name="Anna")
+    world.syncs()
+    ann.is_merged_into(twin, "crm")
+    world.pulls("crm")
+    world.is_up("shop")
+    world.waits(600)
+    world.syncs()
+
+    assert [write.fields["name"] for write in world.sent("shop")] == ["Anna"]
+    assert ann.owed() == set()
+
+
+def test_people_are_one_after_their_counterparts_were_merged_there_too() -> None:
+    """Row 29: the report is over when its duplicates are gone."""
+    world = World(system("crm", forward=True), system("mail", forward=True))
+    ann, twin = world.linked(name="Ann"), world.linked(name="Anna")
+    ann.is_merged_into(twin, "crm")
+    world.syncs()
+    ann.is_merged_into(twin, "mail")
+    world.syncs()
+
+    assert (ann.state(), ann.reports(state="open")) == ("dead", [])
+    assert (len(world.keys("crm")), len(world.keys("mail"))) == (1, 1)
+    twin.is_at_rest()
+
+
+def test_a_survivor_that_nobody_knew_takes_the_place() -> None:
+    """Row 29: it is the same person, who goes on under another id, and records are made as before."""
+    world = World(system("crm", forward=True), "mail", "shop")
+    world.is_down("shop")
+    ann = world.person("crm", email="ann@example.org", name="Ann")
+    world.syncs()
+    survivor = world.creates("crm", email="ann@example.org", name="Ann")
+    world.tables["crm"].merge(OBJECT, ann.key("crm"), survivor)
+    world.is_up("shop")
+    world.waits(600)
+    world.syncs()
+
+    (cluster,) = (cluster for cluster in world.clusters() if cluster.state == "live")
+    assert {b.system: b.ext_id for b in cluster.live()}["crm"] == survivor
+    assert ann.reports(state="open") == []
+    assert (len(world.keys("mail")), len(world.keys("shop"))) == (1, 1)
+
+
+@pytest.mark.parametrize("survivor_first", [True, False])
+def test_a_person_says_that_the_duplicate_is_the_survivors(survivor_first: bool) -> None:
+    """Row 29: that is what the report was about, and records are made again."""
+    world = World(system("crm", forward=True), "mail", "shop")
+    world.is_down("shop")
+    ann = world.person("crm", email="ann@example.org", name="Ann")
+    world.syncs()
+    world.is_down("mail")
+    twin = world.person("crm", email="twin@example.org", name="Anna")
+    world.syncs()
+    ann.is_merged_into(twin, "crm")
+    world.pulls("crm")
+    assert [r.kind for r in ann.reports(state="open")] == ["possible_duplicate"]
+
+    names = [f"crm:{twin.key('crm')}", f"mail:{ann.key('mail')}"]
+    key, other = names if survivor_first else reversed(names)
+    world.transact(lambda tx: identity.merge(tx, world.terms, ENTITY, key, other, by="ann"))
+    for name in ("mail", "shop"):
+        world.is_up(name)
+    world.waits(600)
+    world.syncs()
+
+    (cluster,) = (cluster for cluster in world.clusters() if cluster.state == "live")
+    assert sorted(binding.system for binding in cluster.live()) == ["crm", "mail", "shop"]
+    reports = world.transact(lambda tx: tx.records.reports())
+    assert [r.kind for r in reports if r.state == "open"] == []

@@ -249,6 +249,8 @@ class World:
             version_order=promised.version_order.value,
             returns_image=promised.returns_image,
             assigns_key=promised.assigns_key,
+            forward=promised.forward,
+            stale_us=round(promised.stale_s * SECOND),
             late_us=round(promised.late_s * SECOND),
             search_lag_us=round(promised.search_lag_s * SECOND),
             read_max_us=round(promised.read_max_s * SECOND),
@@ -534,6 +536,11 @@ class Contact:
     def deletes(self, name: str) -> None:
         self.world.waits(1)
         self.world.tables[name].delete(OBJECT, self.key(name))
+
+    def is_merged_into(self, other: Contact, name: str) -> None:
+        """Somebody merges the record of one system into another person's there."""
+        self.world.waits(1)
+        self.world.tables[name].merge(OBJECT, self.key(name), other.key(name))
 
     def recreates(self, name: str, /, **fields: Any) -> None:
         """Somebody makes a new record of the same person."""

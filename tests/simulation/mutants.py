@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from datasyncd.adapters.contract import Gone, Moved
 from datasyncd.adapters.memory.adapter import MemoryAdapter
 from datasyncd.daemon import intake, puller
 from datasyncd.daemon.intake import Intake
@@ -30,6 +31,7 @@ from datasyncd.state.store import Journaled
 from tests.reconcile import (
     test_consent,
     test_decision_table,
+    test_existence,
     test_guards,
     test_membership,
     test_unknown_outcomes,
@@ -269,6 +271,20 @@ def opt_in_from_anywhere(replace: Replace) -> None:
 )  # fmt: skip
 def no_mass_delete_guard(replace: Replace) -> None:
     replace(puller, "_is_mass", lambda *_: False)
+
+
+@mutant(
+    21, "P4", "a record that was merged away is not deleted",
+    lambda: test_existence.test_a_record_that_was_merged_away_is_not_deleted_elsewhere("complete pull"),
+    lambda: test_existence.test_a_record_that_was_merged_away_is_not_deleted_elsewhere("told"),
+)  # fmt: skip
+def moved_as_deleted(replace: Replace) -> None:
+    original = MemoryAdapter.read
+
+    async def read(self: Any, object: str, keys: Any) -> Any:
+        return [Gone(a.key) if isinstance(a, Moved) else a for a in await original(self, object, keys)]
+
+    replace(MemoryAdapter, "read", read)
 
 
 @mutant(22, "P4", "a delete by somebody who had not seen an edit is held")
@@ -530,7 +546,6 @@ def ambiguous_record_bound_later(replace: Replace) -> None:
 NOT_YET = {
     8: "the cursor moves in one place, after the last page",
     10: "a hint carries no payload that could be used",
-    21: "moved records are not built",
     32: "a write whose answer shows more than was known hints its record itself; no test reaches this rule alone",
     45: "a reading that began before the last one is thrown away and leaves its hint, whatever the generation is",
     44: "strong readings of systems with stale ones are not built",

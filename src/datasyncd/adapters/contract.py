@@ -95,6 +95,14 @@ class Gone(msgspec.Struct, frozen=True):
     key: Key
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """The answer to a read by key, where `forward` is promised: the record was merged into another one."""
+
+    key: Key
+    survivor: Key
+    """The record that it lives on in, now; never the key of one that was merged away itself."""
+
+
 class Malformed(msgspec.Struct, frozen=True):
     """A row that could not be made a record: it is quarantined, its neighbours go on."""
 
@@ -105,6 +113,10 @@ class Malformed(msgspec.Struct, frozen=True):
     """What is wrong with it, without the place: rows with one reason are shown as one cause."""
     digest: bytes = b""
     """Of a row without a key, where its place may move: names the row instead of the place."""
+
+
+Answer: TypeAlias = Record | Gone | Moved | Malformed
+"""What a read by key says of one record."""
 
 
 class Page(msgspec.Struct):
@@ -119,7 +131,8 @@ class Page(msgspec.Struct):
     """On the last page of a pull that listed every record that exists."""
     malformed: Sequence[Malformed] = ()
     gone: Sequence[Key] = ()
-    """Records that the system told to be deleted, and that were not there when this page was asked for."""
+    """Records that the system told to be deleted or merged away, and that were not there when this page was asked
+    for."""
     unchanged: bool = False
     """The only page of a pull: since its cursor, nothing changed but by writes that this adapter answered."""
 
@@ -232,7 +245,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     unique: tuple[str, ...] = ()
     """Native fields of which the system refuses a second live record with the same value."""
     forward: bool = False
-    """A record that was merged away names the one that survived."""
+    """A record that was merged away names the one that survived: a read by key answers `Moved`."""
     late_s: float = 900.0
     """Seconds after which a write without an answer is applied no more."""
     search_lag_s: float = 300.0
@@ -322,8 +335,8 @@ class Adapter(Protocol):
         """
         ...
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
-        """The present truth by key: one answer a key, in order."""
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
+        """The present truth by key: one answer a key, in order, each with the key that was asked for."""
         ...
 
     async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from datasyncd.adapters.contract import Gone, Malformed, Moment, Record
+from datasyncd.adapters.contract import Answer, Gone, Malformed, Moment, Moved, Record
 from datasyncd.reconcile import answer
 from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, ClusterBody, ClusterState
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
@@ -24,7 +24,7 @@ from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.clusters import Head
 from datasyncd.state.transaction import Tx
 
-from . import forms
+from . import forms, merged
 from .link import Link
 
 
@@ -442,22 +442,26 @@ def take_answers(
     link: Link,
     fp: Fingerprinter,
     began: Moment,
-    answers: Sequence[Record | Gone | Malformed],
+    answers: Sequence[Answer],
     generations: Mapping[str, int],
     cause: str,
 ) -> Taken:
-    """The answers to a reading by key: what is there is taken in, what is not makes its binding suspect."""
+    """The answers to a reading by key: what is there is taken in, what is not makes its binding suspect, and what was
+    merged away ends it."""
     records = [answer for answer in answers if isinstance(answer, Record)]
     gone = [answer.key for answer in answers if isinstance(answer, Gone)]
     malformed = [answer for answer in answers if isinstance(answer, Malformed)]
+    moved = [answer for answer in answers if isinstance(answer, Moved)]
     taken = Intake(tx, link, fp, began, cause, by_id=True).take(records, known_dirty=generations)
     effects = tx.effects(cause)
     if malformed:
         take_malformed(tx, link, malformed, effects)
     if gone:
         taken.missing = _suspect(tx, link, fp, began, gone, effects)
+    if moved:
+        taken.changed += merged.take(tx, link, fp, began, moved, effects)
     tx.records.write(effects, tx.run)
-    names = [*gone, *(answer.key for answer in malformed if answer.key is not None)]
+    names = [*gone, *(answer.key for answer in moved), *(answer.key for answer in malformed if answer.key is not None)]
     answered = [(name, at) for name in names if (at := generations.get(name)) is not None and at <= began.seq]
     tx.readings.done(link.system, link.object, answered)
     return taken

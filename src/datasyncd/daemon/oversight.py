@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from datasyncd.adapters.contract import Gone, Malformed, Outcome, Record, Write
+from datasyncd.adapters.contract import Answer, Outcome, Write
 from datasyncd.reconcile.cluster import Attempt
 from datasyncd.reconcile.delivery import Plan
 from datasyncd.reconcile.rules import FieldNumber
@@ -36,7 +36,7 @@ class Oversight(Protocol):
         """Whether each record is read by key before it is written to, even where the system refuses stale writes."""
         ...
 
-    def looked(self, link: Link, answers: Sequence[Record | Gone | Malformed]) -> None:
+    def looked(self, link: Link, answers: Sequence[Answer]) -> None:
         """What the records of the batch hold that are planned next."""
         ...
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from datasyncd.adapters.contract import Cursor, Gone, Moment, Page, Record
+from datasyncd.adapters.contract import Cursor, Gone, Moment, Moved, Page, Record
 from datasyncd.adapters.digest import row_digest
 from datasyncd.reconcile.cluster import AttemptStatus
 from datasyncd.reconcile.deletion import gone
@@ -219,7 +219,7 @@ async def _conclude(
     if not pulled.complete:
         if pulled.ended:
             await store.transact(lambda tx: _well_again(tx, link, pulled))
-        await _conclude_told(link, store, pulled)
+        await _conclude_told(link, store, begin, pulled)
         return
     await store.transact(lambda tx: _settle_pull(tx, link, fp, pulled))
     if pulled.unseen - set(pulled.malformed):
@@ -228,8 +228,11 @@ async def _conclude(
         await _read_missing(link, store, begin, pulled, missing)
 
 
-async def _conclude_told(link: Link, store: Store, pulled: Pulled) -> None:
-    """What a system told to be deleted, and did not have any more when it was asked."""
+async def _conclude_told(link: Link, store: Store, begin: Callable[[], Moment], pulled: Pulled) -> None:
+    """What a system told to be deleted, and did not have any more when it was asked.
+
+    Where merged records name their survivor, each is asked whether it was merged.
+    """
     if not pulled.gone:
         return
     if link.rule.key_field is not None:
@@ -237,6 +240,9 @@ async def _conclude_told(link: Link, store: Store, pulled: Pulled) -> None:
         link.wants_full = True
         return
     told = await store.transact(lambda tx: _told(tx, link, pulled))
+    if link.rule.forward:
+        await _read_missing(link, store, begin, pulled, told)
+        return
     for began in dict.fromkeys(pulled.gone.values()):
         entries = [entry for entry in told if pulled.gone[entry[2]] == began]
         changed = await store.transact(partial(_delete, link=link, fp=store.fingerprints, began=began, entries=entries))
@@ -349,7 +355,7 @@ async def _left(link: Link, store: Store, pulled: Pulled) -> None:
     names = sorted(pulled.unseen - set(pulled.malformed))
     for start in range(0, len(names), READ_BATCH):
         answers = await link.adapter.read(link.object, names[start : start + READ_BATCH])
-        gone = [answer.key for answer in answers if isinstance(answer, Gone)]
+        gone = [answer.key for answer in answers if isinstance(answer, Gone | Moved)]
         await store.transact(partial(_release, link=link, names=gone))
 
 

@@ -13,12 +13,11 @@ import structlog
 
 from datasyncd.adapters.contract import (
     Adapter,
+    Answer,
     Capabilities,
     Cursor,
-    Gone,
     Hint,
     Key,
-    Malformed,
     Native,
     Outcome,
     Page,
@@ -97,7 +96,7 @@ class Obedient:
             if isinstance(pages, AsyncGenerator):
                 await pages.aclose()
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
         with self._waits.around(self._system):
             return await self._adapter.read(object, keys)
 

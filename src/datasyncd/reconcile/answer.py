@@ -185,7 +185,7 @@ def _take_image(
 
 _REFUSALS = frozenset({ReportKind.REFUSED, ReportKind.CLASH})
 """The last one says why a field or a record is not written."""
-_OVER_WHEN_WRITTEN = _REFUSALS | {ReportKind.OPT_IN_HELD}
+_OVER_WHEN_WRITTEN = _REFUSALS | {ReportKind.OPT_IN_HELD, ReportKind.POSSIBLE_DUPLICATE}
 
 
 def close_refusals(
@@ -202,9 +202,9 @@ def close_refusals(
                 effects.closed.append(digest)
 
 
-def end_binding(cluster: Cluster, binding: Binding, epoch: int) -> None:
-    """The record is gone: its slot stays used, and its writes of unknown outcome are over."""
-    binding.state = BindingState.GONE
+def end_binding(cluster: Cluster, binding: Binding, epoch: int, state: BindingState = BindingState.GONE) -> None:
+    """The record is gone, or lives on in another one: its slot stays used, and its writes of unknown outcome end."""
+    binding.state = state
     binding.epoch = epoch
     binding.changed = True
     if binding.suspect_since:

@@ -288,6 +288,11 @@ class Cluster(msgspec.Struct, gc=False):
                 return binding
         return None
 
+    @property
+    def merged_away(self) -> bool:
+        """A record of it lives on in somebody else's, so that all others there are of it are duplicates of theirs."""
+        return any(b.state == BindingState.MOVED and self.binding_in(b.system) is None for b in self.bindings)
+
     def used(self, system: str) -> bool:
         """Whether the cluster ever had a record in this system: such a slot is never created into again."""
         return any(binding.system == system for binding in self.bindings)

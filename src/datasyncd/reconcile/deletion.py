@@ -1,4 +1,4 @@
-"""Deletion: what follows when a record is gone from its system.
+"""Deletion: what follows when a record is gone from its system, or lives on in another one there.
 
 A delete counts like an edit: it reaches the other systems only if whoever deleted the record had seen
 everything that the cluster holds. Otherwise somebody's edit would vanish unseen, and a person decides.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from .answer import end_binding
 from .candidates import candidates_of
 from .clocks import dominates
-from .cluster import Binding, Cluster, ClusterState
+from .cluster import Binding, BindingState, Cluster, ClusterState
 from .effects import Candidate, Effects, Entry, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
 from .register import Reg, Sib
@@ -29,6 +29,19 @@ def gone(
     effects.journal.append(Entry(cluster.id, "gone", binding.system, binding.id, effects.cause))
     if not ours and cluster.state == ClusterState.LIVE:
         _follow(cluster, binding, entity, fp, effects, seen_all, lost)
+
+
+def moved(cluster: Cluster, binding: Binding, survivor: str, fp: Fingerprinter, effects: Effects, epoch: int) -> None:
+    """A record was merged into another one of its system. Nobody deleted the person: the other records stay, as
+    duplicates of the survivor's, and none is made for them any more."""
+    end_binding(cluster, binding, epoch, BindingState.MOVED)
+    effects.released.extend((binding.system, binding.object, binding.ext_id, n) for n in binding.body.blocked)
+    effects.journal.append(Entry(cluster.id, "moved", binding.system, binding.id, effects.cause))
+    others = ", ".join(sorted(other.system for other in cluster.live()))
+    if others:
+        _report(cluster, binding, fp, effects, ReportKind.POSSIBLE_DUPLICATE, ReportState.OPEN,
+                f"merged into {survivor} in {binding.system}; the records in {others} stay, as duplicates of that "
+                "one's: merge or delete them there, or take both for one with `datasyncd identity merge`")  # fmt: skip
 
 
 def _follow(

@@ -121,8 +121,9 @@ def owed(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter
 
 
 def creatable(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter) -> bool:
-    """Whether a record may be made in this system: never into a slot that was used, never beside a refusal."""
-    if cluster.no_create or cluster.used(link.system) or not link.pushes:
+    """Whether a record may be made in this system: never into a slot that was used, never beside a refusal, and never
+    for somebody whose record was merged into another one's."""
+    if cluster.no_create or cluster.used(link.system) or cluster.merged_away or not link.pushes:
         return False
     stopped = cluster.body.stopped.get(link.system)
     if stopped is not None and stopped == fp(cluster.contexts(link.pushes)):

@@ -64,6 +64,13 @@ def merge(
     for binding in other.bindings:
         if binding.state == BindingState.LIVE:
             close_refusals(into, (), True, entity.links[binding.system], effects)
+    for cluster in (into, other):
+        # A record that was merged away, and the one that it lives on in, are of one person now.
+        effects.closed.extend(
+            digest
+            for digest, (kind, _field, system) in cluster.reports.items()
+            if kind == ReportKind.POSSIBLE_DUPLICATE and system is not None and into.binding_in(system) is not None
+        )
     _bury(other)
     effects.journal.append(Entry(into.id, "merge", None, other.id, effects.cause))
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from datasyncd.adapters.contract import (
+    Answer,
     Capabilities,
     Column,
     Context,
@@ -17,7 +18,7 @@ from datasyncd.adapters.contract import (
     Gone,
     Hint,
     Key,
-    Malformed,
+    Moved,
     Native,
     ObjectSpec,
     Outcome,
@@ -97,17 +98,20 @@ class MemoryAdapter:
                 return
             place = self._place(part[-1], incremental)
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
-        """The state of the moment when it was asked, or up to `stale_s` before."""
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
+        """The state of the moment when it was asked, or up to `stale_s` before; where a merged one lives on."""
         await self._begin_call()
         spec, histories = self._spec(object), self._world.histories(object)
-        answers: list[Record | Gone | Malformed] = []
+        answers: list[Answer] = []
         for key in keys:
-            found = self._world.forwarded(object, key)
+            survivor = self._world.forwarded(object, key)
+            if survivor != key and histories.get(survivor, History()).now.fields is not None:
+                answers.append(Moved(key, survivor))
+                continue
             age = round(self._faults.age_s(self._world.capabilities.stale_s) * 1e6)
-            history = histories.get(found, History())
+            history = histories.get(key, History())
             state = history.before(self._world.now - age) if age else history.now
-            answers.append(Gone(key) if state.fields is None else self._record(spec, found, state))
+            answers.append(Gone(key) if state.fields is None else self._record(spec, key, state))
         await self._sleep(self._faults.pause_s())
         return answers
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 import msgspec
 
-from datasyncd.adapters.contract import Gone, Malformed, Outcome, Record, Unknown, Written
+from datasyncd.adapters.contract import Answer, Outcome, Record, Unknown, Written
 from datasyncd.adapters.translate.mapping import Reading
 from datasyncd.reconcile.delivery import Plan
 from datasyncd.reconcile.rules import FieldNumber, Value
@@ -55,7 +55,7 @@ class Applier:
         self._notes: dict[bytes, str] = {}
         """Why planned writes that were due are not done."""
 
-    def looked(self, link: Link, answers: Sequence[Record | Gone | Malformed]) -> None:
+    def looked(self, link: Link, answers: Sequence[Answer]) -> None:
         self._there = {a.key: link.translation.reading(a) for a in answers if isinstance(a, Record)}
 
     def leaves_out(self, link: Link, planned: Plan, *, fresh: bool) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from datasyncd.adapters.contract import Gone, Malformed, Outcome, Record, Written
+from datasyncd.adapters.contract import Answer, Outcome, Record, Written
 from datasyncd.reconcile.delivery import Plan
 from datasyncd.reconcile.rules import FieldNumber, Value
 from datasyncd.state.transaction import Tx
@@ -31,7 +31,7 @@ class Planner:
         self._digests = digests
         self._on_item = on_item
 
-    def looked(self, link: Link, answers: Sequence[Record | Gone | Malformed]) -> None:
+    def looked(self, link: Link, answers: Sequence[Answer]) -> None:
         """The recorder knows what is there."""
 
     def leaves_out(self, link: Link, planned: Plan, *, fresh: bool) -> bool:

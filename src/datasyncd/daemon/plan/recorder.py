@@ -13,6 +13,7 @@ import msgspec
 
 from datasyncd.adapters.contract import (
     Adapter,
+    Answer,
     Capabilities,
     Clash,
     Condition,
@@ -86,9 +87,9 @@ class Recorder:
             yield Page(part, last.began)
         yield last
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
         overlay = self._overlays[object]
-        known: dict[Key, Record | Gone | Malformed] = {}
+        known: dict[Key, Answer] = {}
         for key in keys:
             if (made := overlay.find(key)) is not None:
                 known[key] = made
@@ -126,7 +127,7 @@ class Recorder:
         answers = dict(zip(keys, await self.read(object, keys), strict=True)) if keys else {}
         self.there = {key: answer for key, answer in answers.items() if isinstance(answer, Record)}
         clashes = await self._clashes(object, capabilities, writes)
-        present: dict[Key, Record | Gone | Malformed | None] = dict(answers)
+        present: dict[Key, Answer | None] = dict(answers)
         out: list[Outcome] = []
         for write, clash in zip(writes, clashes, strict=True):
             outcome = clash or self._answer(object, capabilities, write, present)
@@ -146,7 +147,7 @@ class Recorder:
         object: str,
         capabilities: Capabilities,
         write: Write,
-        present: dict[Key, Record | Gone | Malformed | None],
+        present: dict[Key, Answer | None],
     ) -> Outcome:
         """What the system would say; `present`: what it has under the keys of this push, and what this push made."""
         spec, overlay = self._objects[object], self._overlays[object]

@@ -129,6 +129,8 @@ def _without_record(
         return Holder("sent", "the creation of the record has no answer yet")
     if link.system in cluster.outbox:
         return _in_outbox(cluster, link, drifting)
+    if cluster.merged_away and not cluster.used(link.system):
+        return Holder("gone", "a record of it was merged into another one, so that none is made any more")
     if cluster.used(link.system):
         return Holder("gone", "its record there was deleted or moved, and is not made again")
     if link.pushes and cluster.body.stopped.get(link.system) == fp(cluster.contexts(link.pushes)):

@@ -24,7 +24,7 @@ from .timestamp import timestamp, timestamp_or_none
 
 _THERE = ("found", "bind", "create", "edit", "overruled", "write", "rename")
 """What happens only to a record that is there."""
-_GOES = ("gone", "delete")
+_GOES = ("gone", "moved", "delete")
 
 
 class FieldChange(msgspec.Struct, kw_only=True):
@@ -52,7 +52,7 @@ class Change(msgspec.Struct, kw_only=True):
     id: int
     at: str
     kind: str
-    """found, bind, edit, overruled, choice, create, write, delete, refused, gone, deleting, dead, rename, ..."""
+    """found, bind, edit, overruled, choice, create, write, delete, refused, gone, moved, deleting, dead, rename, ..."""
     system: str | None
     """Where; null: here."""
     record: str | None

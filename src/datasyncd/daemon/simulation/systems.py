@@ -11,14 +11,13 @@ from random import Random
 import msgspec
 
 from datasyncd.adapters.contract import (
+    Answer,
     Capabilities,
     Column,
     Condition,
     Context,
     Deletions,
-    Gone,
     Key,
-    Malformed,
     Moment,
     ObjectSpec,
     Outcome,
@@ -167,7 +166,7 @@ class Desk(MemoryAdapter):
         self._left_out: dict[str, list[str]] = {}
         """By record: what the last reading did not mention."""
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
         task = self._scheduler.task
         asked = self._scheduler.now
         answers = await super().read(object, keys)
