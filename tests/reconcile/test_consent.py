@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from datasyncd.reconcile.choice import Refused, choose
@@ -155,10 +157,14 @@ def test_an_opt_in_without_an_answer_over_a_save_that_nobody_saw_is_an_opt_out()
     contact.is_at_rest()
 
 
-@pytest.mark.parametrize("condition", ["enforced", "visible"])
-def test_an_opt_out_in_a_newer_version_may_be_a_later_one(condition: str) -> None:
+VERSIONS = [("enforced", "counter"), ("visible", "counter"), ("enforced", "unique"), ("none", "unique")]
+"""Systems whose versions tell of saves: condition and order."""
+
+
+@pytest.mark.parametrize(("condition", "order"), VERSIONS)
+def test_an_opt_out_in_a_newer_version_may_be_a_later_one(condition: str, order: str) -> None:
     """Rule d, M18: opted in and out again between two readings, while an opt-in elsewhere was on its way."""
-    contact = linked("crm", "prefs", system("mail", condition), sms_opt_in="out")
+    contact = linked("crm", "prefs", system("mail", condition, version_order=order), sms_opt_in="out")
     contact.edits("prefs", sms_opt_in="in")
     contact.world.pulls("prefs")
 
@@ -171,11 +177,88 @@ def test_an_opt_out_in_a_newer_version_may_be_a_later_one(condition: str) -> Non
     contact.is_at_rest()
 
 
-@pytest.mark.parametrize("image", [True, False])
+@pytest.mark.parametrize("saves", [[("sms_opt_in", "out")], [("city", "Bonn"), ("city", "Oslo")]])
 @pytest.mark.parametrize("condition", ["enforced", "visible"])
-def test_our_own_writes_do_not_make_an_opt_out_a_later_one(condition: str, image: bool) -> None:
+def test_a_save_that_shows_nothing_else_or_one_of_several_may_be_an_opt_out(
+    saves: list[tuple[str, Any]], condition: str
+) -> None:
+    """Rule d: whoever saved it had the opt-out before them, or somebody opted in and out again in between."""
+    contact = linked("crm", "prefs", system("mail", condition), sms_opt_in="out", city="Rome")
+    contact.edits("prefs", sms_opt_in="in")
+    contact.world.pulls("prefs")
+
+    for field, value in saves:
+        contact.edits("mail", **{field: value})
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("condition", ["enforced", "visible"])
+def test_one_save_that_is_about_something_else_says_nothing_about_consent(condition: str) -> None:
+    """Rule d: in one save nobody opts in and out again. It neither undoes an opt-in nor counts as an act."""
+    contact = linked("crm", "prefs", system("mail", condition), sms_opt_in="out", city="Rome")
+    evidence = "SELECT count(*) FROM act WHERE system = 'mail'"
+    before = contact.world.db.execute(evidence).fetchone()
+    contact.edits("prefs", sms_opt_in="in")
+    contact.world.pulls("prefs")
+
+    contact.edits("mail", city="Bonn")
+    contact.syncs()
+    assert (contact.everywhere("sms_opt_in"), contact.everywhere("city")) == ({"in"}, {"Bonn"})
+    assert (contact.reports(), contact.world.db.execute(evidence).fetchone()) == ([], before)
+
+    contact.edits("mail", sms_opt_in="out", city="Rome")
+    contact.syncs()
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("condition", ["enforced", "none"])
+def test_versions_that_do_not_count_make_any_save_a_possible_opt_out(condition: str) -> None:
+    """Rule d: nobody can tell one save from several."""
+    contact = linked(
+        "crm", "prefs", system("mail", condition, version_order="unique"), sms_opt_in="out", city="Rome"
+    )  # fmt: skip
+    contact.edits("prefs", sms_opt_in="in")
+    contact.world.pulls("prefs")
+    contact.edits("mail", city="Bonn")
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("image", [True, False])
+@pytest.mark.parametrize(("condition", "order"), VERSIONS)
+def test_an_absent_consent_is_judged_by_the_version_in_which_it_was_last_read(
+    condition: str, order: str, image: bool
+) -> None:
+    """Rule d, design 4.3: a reading without it explains no version."""
+    mail = system("mail", condition, version_order=order, image=image)
+    contact = linked("crm", "prefs", mail, sms_opt_in="out", city="Rome")
+    world = contact.world
+    contact.edits("prefs", sms_opt_in="in")
+    world.pulls("prefs")
+    world.desks["mail"].absent.add("sms_opt_in")
+    for value in ("in", "out"):
+        contact.edits("mail", sms_opt_in=value)
+    world.pulls("mail")
+    world.pulls("mail")
+    world.desks["mail"].absent.clear()
+    contact.syncs()
+
+    assert contact.everywhere("sms_opt_in") == {"out"}
+    contact.is_at_rest()
+
+
+@pytest.mark.parametrize("image", [True, False])
+@pytest.mark.parametrize(("condition", "order"), VERSIONS)
+def test_our_own_writes_do_not_make_an_opt_out_a_later_one(condition: str, order: str, image: bool) -> None:
     """Rule d: a version that we made is explained, of the opt-out itself and of other fields."""
-    contact = linked("crm", system("mail", condition, image=image), sms_opt_in="in", name="Ann")
+    mail = system("mail", condition, version_order=order, image=image)
+    contact = linked("crm", mail, sms_opt_in="in", name="Ann")
     contact.edits("crm", sms_opt_in="out")
     contact.syncs()
     contact.edits("crm", name="Anna")

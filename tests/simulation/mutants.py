@@ -248,8 +248,9 @@ def opt_in_written(replace: Replace) -> None:
 
 @mutant(
     18, "P5", "an opt-out in a newer version counts anew",
-    lambda: test_consent.test_an_opt_out_in_a_newer_version_may_be_a_later_one("enforced"),
-    lambda: test_consent.test_an_opt_out_in_a_newer_version_may_be_a_later_one("visible"),
+    lambda: test_consent.test_an_opt_out_in_a_newer_version_may_be_a_later_one("enforced", "counter"),
+    lambda: test_consent.test_an_opt_out_in_a_newer_version_may_be_a_later_one("visible", "counter"),
+    lambda: test_consent.test_an_opt_out_in_a_newer_version_may_be_a_later_one("enforced", "unique"),
 )  # fmt: skip
 def no_re_assertion(replace: Replace) -> None:
     replace(versions, "newer", lambda *_: frozenset())

@@ -85,6 +85,8 @@ def accepted(
     if link.counts_saves and attempt.op == "update":
         version = image.version if image is not None else None
         gaps = versions.answered(binding, attempt, link, image is not None, version)
+    elif link.tells_saves and attempt.op == "update":
+        versions.followed(binding, attempt, image is not None)
     _take_image(cluster, binding, attempt, image, link, entity, fp)
     for number in gaps:
         # What else was saved there is not known before the record is read.

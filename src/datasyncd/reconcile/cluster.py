@@ -149,8 +149,8 @@ class BindingBody(msgspec.Struct, array_like=True, gc=False):
     register, and has seen all. Each is written out before its register changes."""
     wrote_at: int = 0
     """When a create of ours wrote the values in `shows`; 0: they were read."""
-    versions: dict[FieldNumber, int] = {}
-    """Where versions count saves: in which a field was last known, where it is not the binding's."""
+    versions: dict[FieldNumber, int | bytes] = {}
+    """Where versions tell of saves: in which a field was last known, where it is not the binding's."""
     written: list[FieldNumber] = []
     """Where versions count saves and stop no write: fields that we wrote since they were read, and no answer told the
     version."""

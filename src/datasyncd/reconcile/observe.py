@@ -89,9 +89,10 @@ class Observer:
         quiet = not self.ghosts and not body.blocked
         if self.ghosts and self.link.condition == "none":
             self._unknown_opt_ins()
-        if self.link.counts_saves and self.late is None:
+        if self.link.tells_saves and self.late is None:
             # Between two readings somebody may have opted in, and out again.
-            self.renewed = versions.newer(binding, reading, self.entity.consents & self.link.pulls)
+            newer = versions.newer(binding, self.link, reading, self.entity.consents & self.link.pulls)
+            self.renewed = frozenset(number for number in newer if not self._is_one_save_of_another_field(number))
         covered = versions.covered(binding, self.ghosts, reading) if self.link.condition == "visible" else ()
         rebase = bool(binding.mapping) and binding.mapping != self.link.mapping_digest
         if rebase and binding.digest == reading.digest:
@@ -327,6 +328,20 @@ class Observer:
     def _winner(self, number: FieldNumber, reg: Reg) -> bytes:
         return self.fp(resolve(self.cluster, reg, self.entity.fields[number], self.entity).value)
 
+    def _is_one_save_of_another_field(self, number: FieldNumber) -> bool:
+        """Whether the record was saved just once since a consent was last known, and that was about something else:
+        nobody can have opted in and out again in one save."""
+        binding, reading, entity = self.binding, self.reading, self.entity
+        last, version = versions.known(binding, number), reading.version
+        if not self.link.counts_saves or not isinstance(last, int) or version != last + 1:
+            return False
+        return any(
+            other not in entity.consents
+            and versions.known(binding, other) == last
+            and self.cluster.shows(binding, other, value, self.fp) is False
+            for other, value in reading.values.items()
+        )
+
     def _is_first_look(self, number: FieldNumber, shadow: Shadow) -> bool:
         """Whether a write of ours is what happened last, no answer or reading showed what became of it, and as far as
         versions tell nobody saved since."""
@@ -522,7 +537,7 @@ class Observer:
             self.cluster.rescan = True
         absent = self.absent
         takes = not absent or absent == binding.body.absent
-        if self.link.counts_saves:
+        if self.link.tells_saves:
             versions.read(binding, self.link, reading, absent, takes)
         if takes:
             if binding.digest != reading.digest or binding.version != reading.version:

@@ -132,8 +132,13 @@ class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def counts_saves(self) -> bool:
-        """Two versions of a record tell whether somebody saved it in between."""
+        """Two versions of a record tell how often it was saved in between."""
         return self.version_order == "counter" and self.condition != "none"
+
+    @property
+    def tells_saves(self) -> bool:
+        """Two versions of a record tell at least whether anybody saved it in between."""
+        return self.counts_saves or self.version_order == "unique"
 
     @property
     def creates_are_receipts(self) -> bool:

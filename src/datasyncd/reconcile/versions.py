@@ -3,6 +3,9 @@
 A system that shows a counter and does not enforce it takes a write of ours on top of a save that came after our last
 look. Each save counts one up, so that a gap tells of it afterwards: what was in between is gone, and is reported. Gaps
 are judged by field, since a reading may leave fields out.
+
+Versions that are only equal or not (`unique`) tell of saves, too, and not how many: after a write of ours whose answer
+did not tell the version it made, the next one that is read is taken for ours.
 """
 
 from __future__ import annotations
@@ -24,16 +27,20 @@ def known(binding: Binding, number: FieldNumber) -> object:
     return binding.body.versions.get(number, binding.version)
 
 
-def newer(binding: Binding, reading: Reading, numbers: Iterable[FieldNumber]) -> frozenset[FieldNumber]:
+def newer(binding: Binding, link: LinkRule, reading: Reading, numbers: Iterable[FieldNumber]) -> frozenset[FieldNumber]:
     """Those of some fields that the reading shows in a version which nothing of ours explains."""
     version = reading.version
-    if not isinstance(version, int) or (version == binding.version and not binding.body.versions):
+    if version is None or (version == binding.version and not binding.body.versions):
         return frozenset()
     return frozenset(
-        number
-        for number in numbers
-        if number in reading.values and isinstance(last := known(binding, number), int) and version > last
+        number for number in numbers if number in reading.values and _is_newer(known(binding, number), version, link)
     )
+
+
+def _is_newer(last: object, version: object, link: LinkRule) -> bool:
+    if not link.counts_saves:
+        return last is not None and version != last
+    return isinstance(last, int) and isinstance(version, int) and version > last
 
 
 def covered(binding: Binding, ghosts: Iterable[Attempt], reading: Reading) -> list[FieldNumber]:
@@ -54,9 +61,9 @@ def covered(binding: Binding, ghosts: Iterable[Attempt], reading: Reading) -> li
 def read(binding: Binding, link: LinkRule, reading: Reading, absent: list[FieldNumber], takes: bool) -> None:
     """Before the binding takes over the version of a reading (`takes`), or does not: which fields it has shown."""
     body, version = binding.body, reading.version
-    if not isinstance(version, int) or (not absent and not body.versions and not body.written):
+    if not isinstance(version, int | bytes) or (not absent and not body.versions and not body.written):
         return
-    versions = {number: last for number in absent if isinstance(last := known(binding, number), int)}
+    versions = {number: last for number in absent if isinstance(last := known(binding, number), int | bytes)}
     if not takes:
         versions |= dict.fromkeys(link.fields.difference(absent), version)
     now = version if takes else binding.version
@@ -80,12 +87,12 @@ def answered(binding: Binding, attempt: Attempt, link: LinkRule, told: bool, ver
     latest = max(before.values(), default=0)
     if not told:
         # Ours is the next save, or somebody was faster: the next reading tells.
-        body.versions = {number: last + (last == latest) for number, last in before.items()}
+        body.versions = {**{number: last + (last == latest) for number, last in before.items()}}
         if not enforced:
             body.written = sorted({*body.written, *sent})
         return []
     gaps = [] if enforced else [number for number in sent if _gap(before.get(number), version, 1, exact=True)]
-    after = {}
+    after: dict[FieldNumber, int | bytes] = {}
     for number, last in before.items():
         followed = last == attempt.base_version if enforced else not _gap(last, version, 1, exact=True)
         if number not in sent and not followed:
@@ -93,6 +100,16 @@ def answered(binding: Binding, attempt: Attempt, link: LinkRule, told: bool, ver
     body.versions = after
     body.written = [number for number in body.written if number not in sent]
     return gaps
+
+
+def followed(binding: Binding, attempt: Attempt, told: bool) -> None:
+    """An update was answered where versions are only equal or not, with the one that it made if it `told` one: what
+    was known in the version that the write was based on is known in that one."""
+    body = binding.body
+    if told:
+        body.versions = {number: last for number, last in body.versions.items() if not attempt.body.names(number)}
+    else:
+        body.versions, binding.version = {}, None
 
 
 def _gap(last: object, version: object, ours: int, *, exact: bool = False) -> bool:
