@@ -71,3 +71,21 @@ async def test_versions_that_do_not_count_tell_of_no_save(order: VersionOrder, t
     refused = "versions are visible and do not count saves in this system; not built yet in this version"
     findings = await said(tmp_path, condition=Condition.VISIBLE, version_order=order)
     assert [text for severity, text in findings if severity == "error"] == [f"links.app.person: {refused}"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "order", "works"),
+    [
+        (Condition.ENFORCED, VersionOrder.COUNTER, True),
+        (Condition.VISIBLE, VersionOrder.COUNTER, True),
+        (Condition.ENFORCED, VersionOrder.UNIQUE, False),
+        (Condition.NONE, VersionOrder.COUNTER, False),
+    ],
+)
+async def test_old_readings_need_versions_that_tell_old_from_new(
+    condition: Condition, order: VersionOrder, works: bool, tmp_path: Path
+) -> None:
+    findings = await said(tmp_path, condition=condition, version_order=order, stale_s=30.0)
+    errors = [text for severity, text in findings if severity == "error"]
+    refused = "readings by key may be old, and its versions do not tell old from new in this system"
+    assert [text.split(";")[0] for text in errors] == ([] if works else [f"links.app.person: {refused}"])

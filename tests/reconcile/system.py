@@ -117,6 +117,11 @@ class Script(Faults):
         self.failures: deque[AdapterError] = deque()
         self.down: AdapterError | None = None
         self.late_by_s = 0.0
+        self.old_s = 0.0
+        """How old the readings by key are that need not be strong."""
+
+    def age_s(self, stale_s: float) -> float:
+        return self.old_s
 
     def strike(self) -> None:
         if self.failures:
@@ -200,9 +205,9 @@ class Desk(MemoryAdapter):
                 records = [*records, *records]
             yield Page(records, page.began, page.cursor, page.complete, broken, page.gone)
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         self.reads.append(list(keys))
-        answers = [self._answer(answer) for answer in await super().read(object, keys)]
+        answers = [self._answer(answer) for answer in await super().read(object, keys, strong=strong)]
         self._now("reading")
         return answers
 

@@ -26,7 +26,7 @@ from datasyncd.adapters.translate import FieldTypeOptions, MappedField, Translat
 from datasyncd.adapters.translate.types import reader
 from datasyncd.daemon.engine import recover
 from datasyncd.daemon.link import Counts, Link
-from datasyncd.daemon.puller import pull, read_dirty
+from datasyncd.daemon.puller import next_reading, pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
 from datasyncd.daemon.review import guards as approvals
 from datasyncd.daemon.review.conflicts import versions_digest
@@ -356,20 +356,23 @@ class World:
         assert dict(self.db.execute(kept)) == dict(self.db.execute(counted)), "the number of records is kept right"
 
     def _soonest(self) -> int | None:
-        """When the next write is due."""
+        """When the next write is due, or the next reading."""
         due = [
             at
-            for name in self.links
-            if name not in self.failed and (at := self.transact(lambda tx, n=name: tx.outbox.next_due(n, ENTITY)))  # type: ignore[misc]
+            for name, link in self.links.items()
+            if name not in self.failed
+            for at in self.transact(lambda tx, k=link: (tx.outbox.next_due(k.system, ENTITY), next_reading(tx, k)))  # type: ignore[misc]
+            if at
         ]
         return min(due) if due else None
 
     def _unread(self) -> bool:
-        """Whether a hint waits that was not read in vain before."""
+        """Whether a hint waits that can be read, and was not in vain before."""
         return any(
-            self.transact(lambda tx, n=name: tx.readings.fresh(n, OBJECT))  # type: ignore[misc]
-            for name in self.links
+            at is not None and at <= self.now
+            for name, link in self.links.items()
             if name not in self.failed
+            for at in (self.transact(lambda tx, k=link: next_reading(tx, k)),)  # type: ignore[misc]
         )
 
     def _told(self) -> int:

@@ -34,6 +34,7 @@ from tests.reconcile import (
     test_existence,
     test_guards,
     test_membership,
+    test_stale_reads,
     test_unknown_outcomes,
     test_values,
 )
@@ -519,6 +520,14 @@ def quarantine_forgets(replace: Replace) -> None:
 
 
 @mutant(
+    44, "P1", "a hint stays until a reading that cannot be older",
+    lambda: test_stale_reads.test_a_hint_is_not_used_up_by_a_reading_that_may_be_older_than_it("enforced"),
+)  # fmt: skip
+def hint_consumed_by_a_stale_read(replace: Replace) -> None:
+    replace(Intake, "_hinted_before", lambda self, ext_id: self._generations.get(ext_id))
+
+
+@mutant(
     46, "P6", "an edit in a record of ours has seen what was sent",
     lambda: test_unknown_outcomes.test_an_edit_in_a_record_that_we_made_has_seen_what_we_sent(True),
     lambda: test_unknown_outcomes.test_an_edit_in_a_record_that_we_made_has_seen_what_we_sent(False),
@@ -549,6 +558,5 @@ NOT_YET = {
     10: "a hint carries no payload that could be used",
     32: "a write whose answer shows more than was known hints its record itself; no test reaches this rule alone",
     45: "a reading that began before the last one is thrown away and leaves its hint, whatever the generation is",
-    44: "strong readings of systems with stale ones are not built",
 }
 """Mutants of rules that do not exist yet, or whose rule the code has no place to break."""

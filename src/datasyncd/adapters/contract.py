@@ -253,7 +253,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     read_max_s: float = 60.0
     """Seconds after which a reading is too old to be used."""
     stale_s: float = 0.0
-    """Seconds by which a reading by key may be old."""
+    """Seconds by which a reading by key may be old. Above 0 only where versions count, and `strong` readings exist."""
     pull_is_reading: bool = False
     """The rows of a pull are as good as readings by key."""
     whole_record: bool = False
@@ -335,8 +335,11 @@ class Adapter(Protocol):
         """
         ...
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
-        """The present truth by key: one answer a key, in order, each with the key that was asked for."""
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
+        """The present truth by key: one answer a key, in order, each with the key that was asked for.
+
+        Where `stale_s` is above 0 it may be as old as that, but not if `strong` is set; elsewhere that is never set.
+        """
         ...
 
     async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:

@@ -73,7 +73,8 @@ def _not_built(config: Config, promised: Mapping[tuple[str, str], Capabilities])
             "writes replace the whole record": capabilities.whole_record,
             "versions are visible and do not count saves": capabilities.condition is Condition.VISIBLE
             and capabilities.version_order is not VersionOrder.COUNTER,
-            "readings by key may be old": capabilities.stale_s > 0,
+            "readings by key may be old, and its versions do not tell old from new": capabilities.stale_s > 0
+            and (capabilities.condition is Condition.NONE or capabilities.version_order is not VersionOrder.COUNTER),
         }
         for what in (what for what, there in missing.items() if there):
             findings.error(("links", system, entity), f"{what} in this system; not built yet in this version")

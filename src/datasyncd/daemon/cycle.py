@@ -23,7 +23,7 @@ from datasyncd.state.transaction import Tx
 from . import restored
 from .engine import Engine
 from .link import Counts, Link
-from .puller import pull, read_dirty
+from .puller import next_reading, pull, read_dirty
 from .pusher import Delivery
 from .review import quarantine
 from .review.terms import Terms
@@ -218,10 +218,9 @@ def _open_work(tx: Tx, engine: Engine, failed: dict[str, str]) -> float | None:
     for link in engine.links.values():
         if link.name in failed:
             continue
-        if tx.readings.fresh(link.system, link.object):
-            return 0.0
-        due = tx.outbox.next_due(link.system, link.rule.entity)
-        if due is not None:
+        for due in (next_reading(tx, link), tx.outbox.next_due(link.system, link.rule.entity)):
+            if due is None:
+                continue
             seconds = max(0.0, (due - tx.at) / 1_000_000)
             soonest = seconds if soonest is None else min(soonest, seconds)
     return soonest

@@ -48,12 +48,17 @@ class Taken(msgspec.Struct):
 class Intake:
     """One page or batch of readings of one link, in one transaction."""
 
-    def __init__(self, tx: Tx, link: Link, fp: Fingerprinter, began: Moment, cause: str, *, by_id: bool) -> None:
+    def __init__(
+        self, tx: Tx, link: Link, fp: Fingerprinter, began: Moment, cause: str, *, by_id: bool, strong: bool = False
+    ) -> None:
         self.tx = tx
         self.link = link
         self.fp = fp
         self.began = began
         self.by_id = by_id
+        self.strong = strong
+        self.stale_us = 0 if strong else link.rule.stale_us
+        """By how much the readings may be older than their begin."""
         self.effects: Effects = tx.effects(cause)
         self.clusters: dict[int, Cluster] = {}
         self.taken = Taken()
@@ -61,6 +66,7 @@ class Intake:
         self._read: list[tuple[str, int]] = []
         self._overlay: dict[bytes, list[Cluster]] = {}
         self._generations: Mapping[str, int] = {}
+        self._hinted: Mapping[str, int] = {}
 
     def take(self, records: Sequence[Record], *, known_dirty: Mapping[str, int] | None = None) -> Taken:
         """Take records in; commits nothing itself. `known_dirty`: generations before the reading began."""
@@ -68,6 +74,8 @@ class Intake:
         # A listing promises every record at least once: of several, the last one was read last.
         records = list({record.key: record for record in records}.values())
         self._generations = tx.readings.generations(link.system, link.object) if known_dirty is None else known_dirty
+        if self.stale_us:
+            self._hinted = tx.readings.hinted(link.system, link.object)
         heads = tx.clusters.heads(link.system, link.object, [record.key for record in records])
         bound: list[tuple[Record, Head, bytes]] = []
         unbound: list[tuple[Record, bytes]] = []
@@ -120,16 +128,18 @@ class Intake:
     def _observe(self, record: Record, head: Head, digest: bytes) -> None:
         cluster = self.clusters[head.cluster_id]
         binding = next(b for b in cluster.bindings if b.id == head.id)
-        older = (
-            self.link.rule.version_order == "counter"
-            and isinstance(record.version, int)
-            and isinstance(binding.version, int)
-            and record.version < binding.version
-        )
-        if older or cluster.open_attempt(self.link.system) is not None:
+        if self._is_older(record, binding) or cluster.open_attempt(self.link.system) is not None:
             self._throw(record.key)
             return
         self._run(cluster, binding, self._reading(record, digest))
+
+    def _is_older(self, record: Record, binding: Binding) -> bool:
+        """Whether it shows a state before the one that we know. Where readings may be old, our own writes count
+        whose answer told no version."""
+        if self.link.rule.version_order != "counter" or not isinstance(record.version, int):
+            return False
+        known = [binding.version, *(binding.body.versions.values() if self.stale_us else ())]
+        return any(isinstance(version, int) and record.version < version for version in known)
 
     def _run(self, cluster: Cluster, binding: Binding, reading: Reading, *, contact: bool = False) -> None:
         edits = len(self.effects.journal)
@@ -143,18 +153,23 @@ class Intake:
             self.taken.echoes += 1
         incomplete = bool(observer.absent) and not binding.digest
         generation = self._hinted_before(reading.ext_id)
-        if incomplete or self.link.rule.stale_us:
+        if incomplete:
             self._dirty.append(reading.ext_id)
         elif generation is not None:
             self._read.append((reading.ext_id, generation))
 
     def _hinted_before(self, ext_id: str) -> int | None:
-        """Generation of the hint that this reading answers: one that came after its begin stays."""
+        """Generation of the hint that this reading answers: one that came after its begin stays, and one that came
+        after the state which it may show."""
         generation = self._generations.get(ext_id)
-        return generation if generation is not None and generation <= self.began.seq else None
+        if generation is None or generation > self.began.seq:
+            return None
+        return generation if self._hinted.get(ext_id, 0) + self.stale_us <= self.began.at else None
 
     def _reading(self, record: Record, digest: bytes) -> Reading:
-        reading = self.link.reading(record, digest, self.began, self.tx.at, self.fp, by_id=self.by_id)
+        reading = self.link.reading(
+            record, digest, self.began, self.tx.at, self.fp, by_id=self.by_id, strong=self.strong
+        )  # fmt: skip
         reading.listed_at = self.link.complete_began.at
         return reading
 
@@ -445,14 +460,16 @@ def take_answers(
     answers: Sequence[Answer],
     generations: Mapping[str, int],
     cause: str,
+    *,
+    strong: bool = True,
 ) -> Taken:
     """The answers to a reading by key: what is there is taken in, what is not makes its binding suspect, and what was
-    merged away ends it."""
+    merged away ends it. Not `strong`: records alone, which may be as old as the system promises."""
     records = [answer for answer in answers if isinstance(answer, Record)]
     gone = [answer.key for answer in answers if isinstance(answer, Gone)]
     malformed = [answer for answer in answers if isinstance(answer, Malformed)]
     moved = [answer for answer in answers if isinstance(answer, Moved)]
-    taken = Intake(tx, link, fp, began, cause, by_id=True).take(records, known_dirty=generations)
+    taken = Intake(tx, link, fp, began, cause, by_id=True, strong=strong).take(records, known_dirty=generations)
     effects = tx.effects(cause)
     if malformed:
         take_malformed(tx, link, malformed, effects)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
-from datasyncd.adapters.contract import Adapter, Cursor, Moment, Native, ObjectSpec, Record
+from datasyncd.adapters.contract import Adapter, Answer, Cursor, Key, Moment, Native, ObjectSpec, Record
 from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.translate.mapping import Translation
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -43,8 +43,16 @@ class Link:
         """The next pull is a complete one."""
         self.holds_lost = False
         """A guard holds what the object seems to have lost: pulls are complete ones until it is decided."""
+        self.early: dict[Key, int] = {}
+        """Where readings by key may be old: hints that were read once, by generation; a later reading settles them."""
         self.drifts = False
         """Most readings lost some field: only complete pulls show when it is back."""
+
+    async def read(self, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
+        """Records by key, as they are when they are asked for if it has to be `strong`."""
+        if strong and self.rule.stale_us:
+            return await self.adapter.read(self.object, keys, strong=True)
+        return await self.adapter.read(self.object, keys)
 
     @property
     def name(self) -> str:
@@ -71,9 +79,17 @@ class Link:
         return row_digest([*(fields.get(name, ABSENT) for name in self.columns), record.version])
 
     def reading(
-        self, record: Record, digest: bytes, began: Moment, arrived_at: int, fp: Fingerprinter, *, by_id: bool
+        self,
+        record: Record,
+        digest: bytes,
+        began: Moment,
+        arrived_at: int,
+        fp: Fingerprinter,
+        *,
+        by_id: bool,
+        strong: bool = False,
     ) -> Reading:
-        """A record in canonical values."""
+        """A record in canonical values. `strong`: it is not older than its begin, whatever the system promises."""
         read = self.translation.reading(record)
         invalid = {
             number: (fp(["invalid", row_digest([raw])]), reason, _shown(raw))
@@ -81,7 +97,7 @@ class Link:
         }
         return Reading(
             record.key, read.values, digest, began.seq, began.at, arrived_at, read.edited_at, record.version,
-            invalid, by_id, stale=self.rule.stale_us > 0,
+            invalid, by_id, stale=self.rule.stale_us > 0 and not strong,
         )  # fmt: skip
 
     def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, Native], dict[FieldNumber, str]]:

@@ -6,12 +6,12 @@ from a pull that failed, that was not complete, or that misses more than the lin
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 import msgspec
 
-from datasyncd.adapters.contract import Cursor, Gone, Moment, Moved, Page, Record
+from datasyncd.adapters.contract import Answer, Cursor, Gone, Key, Moment, Moved, Page, Record
 from datasyncd.adapters.digest import row_digest
 from datasyncd.reconcile.cluster import AttemptStatus
 from datasyncd.reconcile.deletion import gone
@@ -21,6 +21,7 @@ from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.guards import exceeds, lost
 from datasyncd.reconcile.identity import Verdict
 from datasyncd.reconcile.rules import WriteClass
+from datasyncd.state.readings import Dirty
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
@@ -354,7 +355,7 @@ async def _left(link: Link, store: Store, pulled: Pulled) -> None:
     """Records that are kept out and that a complete pull lacks: what a reading by key does not find either has left."""
     names = sorted(pulled.unseen - set(pulled.malformed))
     for start in range(0, len(names), READ_BATCH):
-        answers = await link.adapter.read(link.object, names[start : start + READ_BATCH])
+        answers = await link.read(names[start : start + READ_BATCH], strong=True)
         gone = [answer.key for answer in answers if isinstance(answer, Gone | Moved)]
         await store.transact(partial(_release, link=link, names=gone))
 
@@ -372,7 +373,7 @@ async def _read_missing(
     for start in range(0, len(missing), READ_BATCH):
         part = missing[start : start + READ_BATCH]
         began = begin()
-        answers = await link.adapter.read(link.object, [ext_id for _binding, _cluster, ext_id in part])
+        answers = await link.read([ext_id for _binding, _cluster, ext_id in part], strong=True)
         found = [answer for answer in answers if not isinstance(answer, Gone)]
         lost = {answer.key for answer in answers if isinstance(answer, Gone)}
         entries = [entry for entry in part if entry[2] in lost]
@@ -414,35 +415,93 @@ def _end_of_creates(tx: Tx, link: Link) -> None:
         link.wants_full = True
 
 
-def _end_of_ghosts(tx: Tx, link: Link) -> None:
-    """A write of unknown outcome that can land no more: a reading that begins now says how it ended."""
-    for object, ext_id in tx.clusters.ghosts_over(link.system, tx.at - link.rule.late_us):
-        if ext_id is not None and object == link.object:
-            tx.readings.hint(link.system, link.object, [ext_id], tx.stamp, tx.at)
+def _end_of_ghosts(tx: Tx, link: Link) -> set[Key]:
+    """A write of unknown outcome that can land no more: a reading that begins now says how it ended. Returns which
+    records are to be read for that."""
+    over = tx.clusters.ghosts_over(link.system, tx.at - link.rule.late_us)
+    names = {ext_id for object, ext_id in over if ext_id is not None and object == link.object}
+    if names:
+        tx.readings.hint(link.system, link.object, sorted(names), tx.stamp, tx.at)
+    return names
+
+
+def next_reading(tx: Tx, link: Link) -> int | None:
+    """When a hint of a link can be read, in microseconds; None: there is none that was not read in vain before."""
+    if not tx.readings.fresh(link.system, link.object):
+        return None
+    if not link.rule.stale_us:
+        return tx.at
+    return min(_readable_at(row, link) for row in tx.readings.dirty(link.system, link.object, READ_BATCH))
+
+
+def _readable_at(row: Dirty, link: Link) -> int:
+    """At once, and where readings may be old once more when one shows all that was there at the hint."""
+    return row.hinted_at + (link.rule.stale_us if link.early.get(row.ext_id) == row.generation else 0)
 
 
 async def read_dirty(link: Link, store: Store, begin: Callable[[], Moment]) -> Counts:
     """Read by key what was hinted, until nothing new is left.
 
+    Where readings may be old, a hint stays until one began so long after it that it shows what was meant. What is
+    not there, what was read in vain, and what ends a write of unknown outcome is read as it is now.
+
     On crash: a hint goes only with the reading that it caused.
     """
-    fp, counts = store.fingerprints, Counts()
-    await store.transact(lambda tx: _end_of_ghosts(tx, link))
+    counts = Counts()
+    ending = await store.transact(lambda tx: _end_of_ghosts(tx, link))
     tried: set[str] = set()
     while True:
-        dirty = await store.transact(lambda tx: tx.readings.dirty(link.system, link.object, READ_BATCH))
-        dirty = [row for row in dirty if row.ext_id not in tried]
+        dirty = await store.transact(lambda tx: _readable(tx, link, tried))
         if not dirty:
             return counts
         tried.update(row.ext_id for row in dirty)
-        generations = {row.ext_id: row.generation for row in dirty}
-        began = begin()
-        answers = await link.adapter.read(link.object, [row.ext_id for row in dirty])
-        taken = await store.transact(
-            partial(take_answers, link=link, fp=fp, began=began, answers=answers, generations=generations, cause="read")
-        )
-        counts.read += taken.read
-        counts.echoes += taken.echoes
-        counts.changed += taken.changed
-        if taken.missing:
-            link.wants_full = True
+        strong = [row for row in dirty if not link.rule.stale_us or row.tries or row.ext_id in ending]
+        early = [row for row in dirty if row not in strong] if link.rule.stale_us else []
+        if early:
+            strong += await _read_early(link, store, begin, early, counts)
+        if strong:
+            generations = {row.ext_id: row.generation for row in strong}
+            began = begin()
+            answers = await link.read([row.ext_id for row in strong], strong=True)
+            await _take_read(link, store, began, answers, generations, counts)
+
+
+def _readable(tx: Tx, link: Link, tried: set[str]) -> list[Dirty]:
+    dirty = [row for row in tx.readings.dirty(link.system, link.object, READ_BATCH) if row.ext_id not in tried]
+    if link.rule.stale_us:
+        dirty = [row for row in dirty if _readable_at(row, link) <= tx.at]
+    return dirty
+
+
+async def _read_early(
+    link: Link, store: Store, begin: Callable[[], Moment], dirty: Sequence[Dirty], counts: Counts
+) -> list[Dirty]:
+    """Read what may answer an older state, and take in what is there; the rest has to be read as it is now."""
+    began = begin()
+    answers = await link.read([row.ext_id for row in dirty])
+    records = [answer for answer in answers if isinstance(answer, Record)]
+    there = {record.key for record in records}
+    generations = {row.ext_id: row.generation for row in dirty if row.ext_id in there}
+    await _take_read(link, store, began, records, generations, counts, strong=False)
+    left = await store.transact(lambda tx: tx.readings.generations(link.system, link.object))
+    link.early = {name: generation for name, generation in (link.early | generations).items() if name in left}
+    return [row for row in dirty if row.ext_id not in there]
+
+
+async def _take_read(
+    link: Link,
+    store: Store,
+    began: Moment,
+    answers: Sequence[Answer],
+    generations: Mapping[str, int],
+    counts: Counts,
+    *,
+    strong: bool = True,
+) -> None:
+    take = partial(take_answers, began=began, answers=answers, generations=generations, cause="read", strong=strong)
+    taken = await store.transact(lambda tx: take(tx, link, store.fingerprints))
+    counts.read += taken.read
+    counts.echoes += taken.echoes
+    counts.changed += taken.changed
+    if taken.missing:
+        link.wants_full = True

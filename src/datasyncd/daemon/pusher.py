@@ -272,7 +272,7 @@ class Delivery:
         """Pre-flight, and the reading that acknowledges what is there already."""
         link = self.link
         began = self.begin()
-        answers = await link.adapter.read(link.object, batch.reads)
+        answers = await link.read(batch.reads, strong=True)
 
         def step(tx: Tx) -> list[Sending]:
             generations = tx.readings.generations(link.system, link.object)

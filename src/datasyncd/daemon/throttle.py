@@ -96,9 +96,9 @@ class Obedient:
             if isinstance(pages, AsyncGenerator):
                 await pages.aclose()
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         with self._waits.around(self._system):
-            return await self._adapter.read(object, keys)
+            return await self._adapter.read(object, keys, strong=strong)
 
     async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
         with self._waits.around(self._system):

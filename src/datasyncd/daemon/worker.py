@@ -20,6 +20,7 @@ from datasyncd.adapters.errors import AdapterError, NotFound, Throttled, Unautho
 from .cycle import pull_link, push_link
 from .engine import Engine
 from .link import Counts, Link
+from .puller import next_reading
 from .throttle import SHORTEST_S
 
 log = structlog.get_logger()
@@ -153,8 +154,8 @@ class Worker:
             if self.stopping:
                 return
             retry = await self._attempt(self.pull, self._pull_once)
-            if retry is not None:
-                self.due.set() if retry == 0 else None
+            if retry is None:
+                retry = await self._next_reading()
 
     async def pushing(self) -> None:
         """Deliver whenever something is owed, or when a write that failed is due again."""
@@ -277,15 +278,23 @@ class Worker:
         link = self.link
         if link is None:
             return RETRY_S[-1]
-        system, entity, object = link.system, link.rule.entity, link.object
+        system, entity = link.system, link.rule.entity
         due, dirty = await self.engine.store.transact(
-            lambda tx: (tx.outbox.next_due(system, entity), tx.readings.fresh(system, object))
+            lambda tx: (tx.outbox.next_due(system, entity), next_reading(tx, link))
         )
-        if dirty:
+        if dirty is not None and dirty <= self.engine.clock.now():
             self.due.set()
         if due is None or not link.rule.pushes:
             return None
         return max(0.01, (due - self.engine.clock.now()) / 1_000_000)
+
+    async def _next_reading(self) -> float | None:
+        """Seconds until a record is to be read once more whose system may have answered an old state; None: none is."""
+        link = self.link
+        if link is None or not link.rule.stale_us:
+            return None
+        at = await self.engine.store.transact(lambda tx: next_reading(tx, link))
+        return None if at is None else max(SHORTEST_S, (at - self.engine.clock.now()) / 1_000_000)
 
     async def _is_owed(self, link: Link) -> bool:
         """Whether a write of the link waits for another try."""

@@ -17,6 +17,8 @@ class Dirty(msgspec.Struct, frozen=True):
     ext_id: str
     generation: int
     tries: int
+    hinted_at: int
+    """Microseconds: the last time."""
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -36,14 +38,15 @@ class Readings:
         self._db.executemany(
             "INSERT INTO dirty (system, object, ext_id, generation, lane, hinted_at, tries)"
             " VALUES (?, ?, ?, ?, 1, ?, 0)"
-            " ON CONFLICT DO UPDATE SET generation = excluded.generation, tries = tries + 1",
+            " ON CONFLICT DO UPDATE SET generation = excluded.generation, hinted_at = excluded.hinted_at,"
+            " tries = tries + 1",
             [(system, object, ext_id, generation, at) for ext_id in ext_ids],
         )
 
     def dirty(self, system: str, object: str, limit: int) -> list[Dirty]:
         """Records to be read, oldest hint first."""
         rows = self._db.execute(
-            "SELECT ext_id, generation, tries FROM dirty WHERE system = ? AND object = ?"
+            "SELECT ext_id, generation, tries, hinted_at FROM dirty WHERE system = ? AND object = ?"
             " ORDER BY lane, generation, ext_id LIMIT ?",
             (system, object, limit),
         )
@@ -54,6 +57,11 @@ class Readings:
         rows = self._db.execute(
             "SELECT ext_id, generation FROM dirty WHERE system = ? AND object = ?", (system, object)
         )
+        return {row[0]: row[1] for row in rows}
+
+    def hinted(self, system: str, object: str) -> dict[str, int]:
+        """When each dirty record of an object was hinted last, in microseconds."""
+        rows = self._db.execute("SELECT ext_id, hinted_at FROM dirty WHERE system = ? AND object = ?", (system, object))
         return {row[0]: row[1] for row in rows}
 
     def done(self, system: str, object: str, read: Iterable[tuple[str, int]]) -> None:

@@ -12,14 +12,13 @@ import anyio
 import msgspec
 
 from datasyncd.adapters.contract import (
+    Answer,
     Capabilities,
     Condition,
     Context,
     Cursor,
-    Gone,
     Hint,
     Key,
-    Malformed,
     Moment,
     Native,
     ObjectSpec,
@@ -121,7 +120,7 @@ class FolderAdapter:
             records.append(record)
         yield Page(records, reading.began, complete=reading.sheet.whole, malformed=reading.sheet.malformed)
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         """Records by key, from one reading of the file."""
         with self._named():
             reading = await self._reading(self._spec(object))

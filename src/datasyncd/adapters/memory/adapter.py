@@ -98,8 +98,9 @@ class MemoryAdapter:
                 return
             place = self._place(part[-1], incremental)
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
-        """The state of the moment when it was asked, or up to `stale_s` before; where a merged one lives on."""
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
+        """The state of the moment when it was asked, or unless `strong` up to `stale_s` before; where a merged one
+        lives on."""
         await self._begin_call()
         spec, histories = self._spec(object), self._world.histories(object)
         answers: list[Answer] = []
@@ -108,7 +109,7 @@ class MemoryAdapter:
             if survivor != key and histories.get(survivor, History()).now.fields is not None:
                 answers.append(Moved(key, survivor))
                 continue
-            age = round(self._faults.age_s(self._world.capabilities.stale_s) * 1e6)
+            age = 0 if strong else round(self._faults.age_s(self._world.capabilities.stale_s) * 1e6)
             history = histories.get(key, History())
             state = history.before(self._world.now - age) if age else history.now
             answers.append(Gone(key) if state.fields is None else self._record(spec, key, state))

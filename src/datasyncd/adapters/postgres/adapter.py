@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from datasyncd.adapters.contract import (
+    Answer,
     Capabilities,
     Condition,
     Context,
@@ -126,7 +127,7 @@ class PostgresAdapter:
             async for page in (await self._pulling(object)).pages(since):
                 yield page
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         """Rows by key, a thousand in one statement."""
         async with self._rights(object):
             selection = await self._selection(object)

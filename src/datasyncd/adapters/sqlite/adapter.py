@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from datasyncd.adapters.contract import (
+    Answer,
     Capabilities,
     Condition,
     Context,
@@ -98,7 +99,7 @@ class SqliteAdapter:
         async for page in pages:
             yield page
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Record | Gone | Malformed]:
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         """Rows by key, read in one go a thousand."""
         spec = self._spec(object)
         answers: list[Record | Gone | Malformed] = []

@@ -87,7 +87,7 @@ class Recorder:
             yield Page(part, last.began)
         yield last
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         overlay = self._overlays[object]
         known: dict[Key, Answer] = {}
         for key in keys:
@@ -96,7 +96,7 @@ class Recorder:
             elif overlay.is_gone(key):
                 known[key] = Gone(key)
         asked = [key for key in keys if key not in known]
-        answers = await self._real.read(object, asked) if asked else []
+        answers = await self._real.read(object, asked, strong=strong) if asked else []
         for key, answer in zip(asked, answers, strict=True):
             laid = overlay.laid(answer) if isinstance(answer, Record) else answer
             known[key] = Gone(key) if laid is None else laid

@@ -166,10 +166,10 @@ class Desk(MemoryAdapter):
         self._left_out: dict[str, list[str]] = {}
         """By record: what the last reading did not mention."""
 
-    async def read(self, object: str, keys: Sequence[Key]) -> Sequence[Answer]:
+    async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         task = self._scheduler.task
         asked = self._scheduler.now
-        answers = await super().read(object, keys)
+        answers = await super().read(object, keys, strong=strong)
         self._looked.update(((task, key), asked) for key in keys)
         if self._table.tell is not None:
             for answer in answers:
