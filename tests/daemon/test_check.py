@@ -37,13 +37,13 @@ class NoOptions(msgspec.Struct, frozen=True):
     """A system in memory has none."""
 
 
-async def said(folder: Path, **promises: Any) -> list[tuple[str, str]]:
+async def said(folder: Path, text: str = CONFIG, /, **promises: Any) -> list[tuple[str, str]]:
     def opened(context: Context, _options: Any) -> Adapter:
         return MemoryAdapter(context, MemorySystem(Capabilities(**promises)))
 
     manifest = manifest_of("datasyncd.adapters.memory")
     file = folder / "config.toml"
-    file.write_text(CONFIG)
+    file.write_text(text)
     config = load(file, {}, lambda name: AdapterKind(name, NoOptions, opened, False, manifest))
     return [(finding.severity, finding.text) for finding in await check(config)]
 
@@ -89,3 +89,24 @@ async def test_old_readings_need_versions_that_tell_old_from_new(
     errors = [text for severity, text in findings if severity == "error"]
     refused = "readings by key may be old, and its versions do not tell old from new in this system"
     assert [text.split(";")[0] for text in errors] == ([] if works else [f"links.app.person: {refused}"])
+
+
+@pytest.mark.parametrize(
+    ("condition", "opt_in", "works"),
+    [
+        (Condition.ENFORCED, "", True),
+        (Condition.VISIBLE, "", True),
+        (Condition.NONE, "", False),
+        (Condition.NONE, 'opt_in = "write"', True),
+    ],
+)
+async def test_whole_records_may_cover_an_opt_out_only_where_a_link_allows_it(
+    condition: Condition, opt_in: str, works: bool, tmp_path: Path
+) -> None:
+    fields = 'email = { type = "email" }'
+    consent = 'sms = { type = "consent", policy = "most_restrictive", authorised = ["app"] }'
+    text = CONFIG.replace(fields, f"{fields}\n{consent}").replace('direction = "both"', f'direction = "both"\n{opt_in}')
+    text = text.replace('email = "email"', 'email = "email", sms = "sms"')
+    findings = await said(tmp_path, text, condition=condition, version_order=VersionOrder.COUNTER, whole_record=True)
+    errors = [text for severity, text in findings if severity == "error"]
+    assert ["an opt-out that nobody has read yet would be lost" in error for error in errors] == [True] * (not works)

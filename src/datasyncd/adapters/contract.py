@@ -153,7 +153,8 @@ class Write(msgspec.Struct):
     key: Key | None
     """None for a create whose key the system makes."""
     fields: dict[str, Native] = {}
-    """The native fields that change, and no others. With `whole_record`: all mapped fields."""
+    """The native fields that change, and no others. With `whole_record`: these, and all other mapped ones as they were
+    read just before; what is not mapped is the adapter's to keep."""
     version: Version = None
     """The version that the record must still have (`condition = enforced`), as last read; None: unconditional."""
     idem_key: str = ""

@@ -70,7 +70,6 @@ def _not_built(config: Config, promised: Mapping[tuple[str, str], Capabilities])
     findings = config.findings()
     for (system, entity), capabilities in promised.items():
         missing = {
-            "writes replace the whole record": capabilities.whole_record,
             "versions are visible and do not count saves": capabilities.condition is Condition.VISIBLE
             and capabilities.version_order is not VersionOrder.COUNTER,
             "readings by key may be old, and its versions do not tell old from new": capabilities.stale_s > 0

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from datasyncd.adapters.contract import Native, Version, Write
+from datasyncd.adapters.contract import Native, Record, Version, Write
 from datasyncd.reconcile import answer
 from datasyncd.reconcile.cluster import Attempt
 from datasyncd.reconcile.delivery import Plan, attempt_of
@@ -44,6 +44,8 @@ class Composer:
     def __init__(self, link: Link, fp: Fingerprinter) -> None:
         self._link = link
         self._fp = fp
+        self.present: Mapping[str, Record] = {}
+        """Records as they were read just before: what a whole one is made of."""
 
     def compose(self, tx: Tx, planned: Plan, effects: Effects, before: Sending | None) -> Sending | None:
         """The write of a plan; None: nothing of it can be sent. What cannot is taken out of the plan, and reported.
@@ -59,8 +61,10 @@ class Composer:
             planned.leave_out(refused)
             if planned.is_empty:
                 return None
-        attempt, write = self._attempt(tx, planned, native)
         assert planned.binding is not None
+        if self._link.rule.whole_record:
+            native = {**self._link.carried(self.present[planned.binding.ext_id]), **native}
+        attempt, write = self._attempt(tx, planned, native)
         write.key = planned.binding.ext_id
         write.version = planned.binding.version if self._link.rule.condition == "enforced" else _seen(planned)
         return Sending(planned, attempt, write)
@@ -85,7 +89,7 @@ class Composer:
         )  # fmt: skip
 
     def _attempt(self, tx: Tx, planned: Plan, native: dict[str, Native]) -> tuple[Attempt, Write]:
-        attempt = attempt_of(planned, tx.next())
+        attempt = attempt_of(planned, tx.next(), self._fp)
         attempt.idem_key = f"{attempt.id}"
         origin = f"datasyncd:{planned.cluster.id}"
         return attempt, Write(planned.op, None, native, idem_key=attempt.idem_key, origin=origin)

@@ -100,6 +100,11 @@ class Link:
             invalid, by_id, stale=self.rule.stale_us > 0 and not strong,
         )  # fmt: skip
 
+    def carried(self, record: Record) -> dict[str, Native]:
+        """What of a record is sent back as it was read, where only whole ones are taken: all that is mapped."""
+        writable = self.translation.is_writable
+        return {name: raw for name, raw in record.fields.items() if name in self.natives_mapped and writable(name)}
+
     def native(self, values: Mapping[FieldNumber, Value]) -> tuple[dict[str, Native], dict[FieldNumber, str]]:
         """Native fields, and the reason for each value that the system cannot hold."""
         return self.translation.native(values)

@@ -282,6 +282,7 @@ class Delivery:
             if self._oversight is not None:
                 self._oversight.looked(link, answers)
             heads = tx.clusters.heads(link.system, link.object, batch.reads)
+            self._composer.present = {a.key: a for a in answers if isinstance(a, Record)}
             good = {a.key for a in answers if isinstance(a, Record)} - taken.thrown
             again = [head.cluster_id for key, head in heads.items() if key not in good]
             tx.outbox.postpone(link.system, again, tx.at + WAIT)

@@ -76,7 +76,7 @@ def accepted(
         body.shadow[number] = Shadow(digest, None if at_rest else ctx, val, effects.at, depth)
         if not (binding.new and at_rest):
             cluster.touched.add(number)
-    sent = attempt.body.numbers
+    sent = attempt.body.owed
     if body.blocked:
         for number in body.blocked.keys() & set(sent):
             effects.released.append((link.system, link.object, binding.ext_id, number))
@@ -254,10 +254,10 @@ def refused(
 ) -> None:
     """A definite refusal: these fields (none: all that were sent) wait until their registers have moved on from it."""
     cluster.spell_out(attempt, fp)
-    binding, fields = _binding(cluster, attempt), attempt.body.fields
+    binding, fields, owed = _binding(cluster, attempt), attempt.body.fields, frozenset(attempt.body.owed)
     not_applied(cluster, attempt, epoch)
-    sent = {number: field[1] for number, field in fields.items()}
-    block(cluster, binding, numbers or frozenset(fields), reason, kind, link, fp, effects, sent)
+    sent = {number: fields[number][1] for number in owed}
+    block(cluster, binding, numbers & owed or owed, reason, kind, link, fp, effects, sent)
 
 
 def block(

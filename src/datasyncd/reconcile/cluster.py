@@ -167,6 +167,13 @@ class AttemptBody(msgspec.Struct, array_like=True, gc=False):
     """Match keys as they were sent by a create."""
     founded: list[FieldNumber] = []
     """Fields that were sent as they are in `ClusterBody.founded`; each is written out before its register changes."""
+    carried: list[FieldNumber] = []
+    """Of `fields`, those that were sent back as they had been read, since the system takes whole records only."""
+
+    @property
+    def owed(self) -> list[FieldNumber]:
+        """The fields for whose sake it was sent, in order."""
+        return [number for number in self.numbers if number not in self.carried]
 
     def names(self, number: FieldNumber) -> bool:
         """Whether this field was sent."""

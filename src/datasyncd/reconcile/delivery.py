@@ -277,7 +277,11 @@ def _plan_update(
             fields[debt.rule.number] = planned
     if not fields and not shown:
         return None
+    if link.whole_record and binding.body.absent and not binding.digest:
+        # What the last reading left out would be gone with the record that is replaced; another one settles it.
+        return Plan(cluster, link, "update", Step.READ, binding, fields)
     blind = link.condition == "enforced" and binding.version is not None and not cluster.ghosts(binding)
+    blind = blind and not link.whole_record
     ready = fresh or (blind and not shown)
     if not ready or not fields:
         # Fresh and still only "shown": the reading came before the winner; another one acknowledges.
@@ -334,19 +338,31 @@ def _planned(
     return Planned(choice.value, fp(stored), stored, reg.ctx, depth, write_class, keep)
 
 
-def attempt_of(plan: Plan, attempt_id: int) -> Attempt:
+def attempt_of(plan: Plan, attempt_id: int, fp: Fingerprinter) -> Attempt:
     """The note to be committed before the plan is sent."""
     fields = {
         number: (field.fp, field.ctx, field.stored if field.keep else None, field.depth)
         for number, field in plan.fields.items()
     }
     binding = plan.binding
+    whole = binding is not None and plan.link.whole_record and plan.op == "update"
+    carried = _carried(plan, binding, fp) if binding is not None and whole else {}
     return Attempt(
         id=attempt_id,
         cluster_id=plan.cluster.id,
         system=plan.link.system,
         op=plan.op,
-        body=AttemptBody(fields, founded=list(plan.founded)),
+        body=AttemptBody({**fields, **carried}, founded=list(plan.founded), carried=sorted(carried)),
         binding_id=binding.id if binding is not None else None,
         base_version=binding.version if binding is not None else None,
     )
+
+
+def _carried(plan: Plan, binding: Binding, fp: Fingerprinter) -> dict[FieldNumber, tuple[bytes, Ctx, Value, int]]:
+    """All other fields of a record that is written whole: as it is known to hold them, and nobody's reaction."""
+    cluster, out = plan.cluster, {}
+    for number in sorted(plan.link.fields - plan.fields.keys()):
+        shadow = cluster.shadow(binding, number, fp)
+        if shadow is not None:
+            out[number] = (shadow.fp, cluster.context_of(binding, number), shadow.val, -1)
+    return out

@@ -176,7 +176,7 @@ class World:
             planned = plan(cluster, self.rule, link, self.fp, fresh=True, searched=True)
             if planned is None or planned.step is not Step.SEND:
                 continue
-            attempt = attempt_of(planned, tx.next())
+            attempt = attempt_of(planned, tx.next(), self.store.fingerprints)
             cluster.attempts = [*cluster.attempts, attempt]
             values = {number: field.value for number, field in planned.fields.items()}
             ext_id = planned.binding.ext_id if planned.binding is not None else f"{system}-{attempt.id}"

@@ -204,6 +204,11 @@ class Translation:
         slots = [(number, field.member) for field in members] if members is not None else [(number, "")]
         return all(found is None or found.identity for found in map(self._forms.get, slots))
 
+    def is_writable(self, native: str) -> bool:
+        """Whether the system has this field and lets it be written."""
+        column = self._columns.get(native)
+        return column is not None and column.writable
+
     def native_name(self, number: FieldNumber) -> str:
         """Raises `KeyError` for a field that is not mapped."""
         return self._names[number]

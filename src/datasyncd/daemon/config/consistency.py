@@ -41,6 +41,7 @@ def consistency(config: Config, capabilities: Mapping[tuple[str, str], Capabilit
             _check_consent(link, config.entities[name], path, promised, findings)
             if promised is not None:
                 _check_counters(link, path, promised, config.entities[name], findings)
+                _check_whole(link, path, promised, config.entities[name], findings)
                 _check_promises(link, path, promised, config.entities[name], findings)
     return findings.in_order()
 
@@ -104,6 +105,20 @@ def _check_counters(link: Link, path: KeyPath, promised: Capabilities, entity: E
             if promised.condition is not Condition.ENFORCED:
                 text = 'a counter is written only where a stale write is refused; expected direction = "pull"'
                 findings.error((*path, "map", name), text)
+
+
+def _check_whole(link: Link, path: KeyPath, promised: Capabilities, entity: Entity, findings: Findings) -> None:
+    """Where each write repeats the whole record and none is refused, it covers what was saved since it was read."""
+    if not promised.whole_record or promised.condition is Condition.ENFORCED or not any(map(link.pushes, link.map)):
+        return
+    for name in link.map:
+        field = entity.fields[name]
+        what = "each write repeats all of a record, and none that is stale is refused"
+        if field.policy is Policy.COUNTER:
+            findings.error((*path, "map", name), f"{what}: a step that nobody has read yet would be lost; leave it out")
+        if isinstance(field, Consent) and promised.condition is Condition.NONE and link.opt_in != "write":
+            text = f"{what}: an opt-out that nobody has read yet would be lost; leave it out, or allow that"
+            findings.error((*path, "map", name), f'{text} with opt_in = "write"')
 
 
 def _check_promises(link: Link, path: KeyPath, promised: Capabilities, entity: Entity, findings: Findings) -> None:
