@@ -9,7 +9,10 @@ import pytest
 from datasyncd.adapters.contract import Native
 from datasyncd.adapters.errors import Throttled, Transient
 from datasyncd.daemon.review.settle import Way, resolve
+from datasyncd.reconcile.effects import Effects, Report, ReportKind, ReportState
+from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import WriteClass
+from datasyncd.state.transaction import Tx
 
 from .world import NUMBERS, Conflict, Contact, Raw, World, both, linked, overruled, system
 
@@ -1085,3 +1088,57 @@ def test_a_system_that_never_takes_what_it_is_sent_is_stopped() -> None:
     contact.syncs()
     assert contact.world.writes() < 30
     assert [r.field for r in contact.reports("frozen", state="open")] == ["status"]
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("tags", [{"a"}, {"b"}]), ("points", [1, 2])]
+)  # fmt: skip
+def test_a_freeze_of_what_is_merged_is_over_after_a_day_like_any_other(field: str, values: list[Any]) -> None:
+    """Row 40; 6.4: sets and counters, too."""
+    contact = linked("crm", "mail", **{field: values[0]})
+    fight(contact, field, {"crm": values[0], "mail": values[1]}, 30)
+    contact.syncs()
+    assert [r.field for r in contact.reports("frozen", state="open")] == [field]
+
+    contact.world.waits(86_401)
+    contact.syncs()
+    assert (contact.reports("frozen", state="open"), len(contact.everywhere(field))) == ([], 1)
+    contact.is_at_rest()
+
+
+def test_a_counter_that_a_restore_left_to_a_person_is_not_summed_up_by_time() -> None:
+    """Row 40: it was frozen, and no system fought over it."""
+    world = World("crm", "mail")
+    contact = world.linked(points=1)
+    cluster = contact.cluster
+
+    def freeze(tx: Tx) -> None:
+        cluster.regs[NUMBERS["points"]].hold = Hold.FROZEN
+        cluster.changed = True
+        tx.clusters.save([cluster], tx.stamp)
+        report = Report(b"12345678", ReportKind.FROZEN, cluster.id, NUMBERS["points"], ReportState.OPEN)
+        tx.records.write(Effects(tx.at, "restore", reports=[report]), tx.run)
+
+    world.transact(freeze)
+    contact.edits("crm", points=3)
+    world.syncs()
+    world.waits(86_401)
+    world.syncs()
+    assert contact.shows("points") == {"crm": 3, "mail": 1}
+    assert [r.field for r in contact.reports("frozen", state="open")] == ["points"]
+
+
+def test_a_freeze_that_a_new_computed_value_ends_is_no_longer_reported() -> None:
+    """Row 40; 13: what is computed anew has seen all."""
+    world = World("crm", "mail", derives=True)
+    contact = world.linked(name="Ann")
+    for _ in range(40):
+        contact.edits("mail", greeting="Hi")
+        world.cycle()
+    contact.syncs()
+    assert [r.field for r in contact.reports("frozen", state="open")] == ["greeting"]
+
+    contact.edits("crm", name="Anna")
+    contact.syncs()
+    assert contact.shows("greeting")["mail"] == "Hello Anna"
+    assert contact.reports("frozen", state="open") == []

@@ -294,3 +294,82 @@ def test_a_person_says_that_the_duplicate_is_the_survivors(survivor_first: bool)
     assert sorted(binding.system for binding in cluster.live()) == ["crm", "mail", "shop"]
     reports = world.transact(lambda tx: tx.records.reports())
     assert [r.kind for r in reports if r.state == "open"] == []
+
+
+def test_what_no_deleter_had_seen_waits_for_a_person_when_no_record_is_left() -> None:
+    """Row 24: also when the last hope was a create of ours, and it never landed."""
+    world = World("crm", "shop", system("mail", "none", late_s=60.0, search_lag_s=30.0))
+    contact = world.person("crm", email="ann@example.org", language="de")
+    world.creates("shop", email="ann@example.org", language="en")
+    contact.loses_answer("mail", landed=False)
+    contact.syncs()
+    assert contact.ghosts() == 1
+    contact.deletes("crm")
+    contact.syncs()
+    world.tables["shop"].delete(OBJECT, world.keys("shop")[0])
+    contact.syncs()
+    world.waits(100)
+    world.links["mail"].wants_full = True
+    contact.syncs()
+
+    assert (contact.ghosts(), contact.state(), contact.exists_in()) == (0, "held", set())
+    assert [r.kind for r in contact.reports("delete_vs_edit", state="open")] == ["delete_vs_edit"]
+    refused = contact.decides("keep").refused
+    assert [r.reason.split(";")[0] for r in refused if r.kind == "delete_vs_edit"] == ["no record is left to be kept"]
+    contact.decides("delete")
+    contact.syncs()
+    assert (contact.state(), contact.reports(state="open")) == ("dead", [])
+
+
+def test_a_held_record_that_somebody_deleted_who_had_seen_all_is_dead() -> None:
+    """Row 24: there is nothing left to decide."""
+    contact = linked("crm", "mail", name="Ann")
+    contact.edits("mail", name="Anna")
+    contact.deletes("crm")
+    contact.syncs()
+    assert contact.state() == "held"
+    contact.deletes("mail")
+    contact.syncs()
+
+    assert (contact.state(), contact.reports(state="open")) == ("dead", [])
+
+
+def test_a_lost_create_is_made_again_beside_a_record_that_was_kept_out_before_it() -> None:
+    """9.3: nobody knows whose that one is, but no create made it that was sent later."""
+    world = World("crm", system("mail", "none", late_s=60.0, search_lag_s=30.0, pull_is_reading=False))
+    first, second = (world.person("crm", email=f"{n}@example.org", phone=n) for n in ("1", "2"))
+    world.syncs()
+    for person in (first, second):
+        person.edits("crm", phone="7")
+    world.creates("mail", phone="7")
+    world.waits(200)
+    world.syncs()
+    assert [row.kind for row in world.quarantine()] == ["ambiguous"]
+
+    new = world.person("crm", email="new@example.org", name="New")
+    new.loses_answer("mail", landed=False)
+    world.syncs()
+    assert new.ghosts() == 1
+    for _ in range(3):
+        world.waits(200)
+        world.syncs()
+    assert new.shows("name") == {"crm": "New", "mail": "New"}
+    assert (new.ghosts(), len(world.keys("mail"))) == (0, 4)
+
+
+def test_a_lost_create_waits_for_a_record_that_was_kept_out_after_it() -> None:
+    """9.3: it may be the one that the create made, whose key somebody changed."""
+    world = World("crm", system("mail", "none", late_s=60.0, search_lag_s=30.0, pull_is_reading=False))
+    first, second = (world.person("crm", email=f"{n}@example.org", phone="7") for n in ("1", "2"))
+    world.syncs()
+    new = world.person("crm", email="new@example.org", name="New")
+    new.loses_answer("mail", landed=False)
+    world.syncs()
+    world.creates("mail", phone="7")
+    for _ in range(3):
+        world.waits(200)
+        world.syncs()
+
+    assert [row.kind for row in world.quarantine()] == ["ambiguous"]
+    assert (new.ghosts(), new.exists_in()) == (1, {"crm"})
+    assert first.state() == second.state() == "live"

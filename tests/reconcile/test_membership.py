@@ -11,7 +11,7 @@ from datasyncd.daemon.review.refusal import Unable
 from datasyncd.reconcile.effects import Effects, Report, ReportKind, ReportState
 from datasyncd.reconcile.register import Hold
 
-from .world import ENTITY, NUMBERS, Contact, World, both, undecided
+from .world import ENTITY, NUMBERS, Contact, World, both, system, undecided
 
 
 def merges(world: World, key: str, other: str) -> identity.Merged:
@@ -258,3 +258,56 @@ def test_a_cluster_that_was_merged_is_forgotten_in_time() -> None:
     forgotten = world.transact(lambda tx: tx.retention.tombstones(ENTITY, tx.at - 90 * 86_400 * 1_000_000, 0, 10))
     assert forgotten[1] == 1
     assert gone not in [cluster.id for cluster in world.clusters()]
+
+
+def test_splits_and_merges_leave_nothing_behind() -> None:
+    """9.2: who made an edit that is not kept, and can make none, is forgotten."""
+    world = World("crm", "mail")
+    contact = world.linked(email="ann@example.org", name="Ann")
+    crm, mail = f"crm:{contact.key('crm')}", f"mail:{contact.key('mail')}"
+    sizes = []
+    for turn in range(6):
+        splits(world, mail)
+        world.syncs()
+        merges(world, crm, mail)
+        world.syncs()
+        contact.edits("mail" if turn % 2 else "crm", name=f"Ann {turn}")
+        world.syncs()
+        assert contact.everywhere("name") == {f"Ann {turn}"}
+        sizes.append(len(contact.cluster.body.actors))
+
+    assert max(sizes[2:]) <= sizes[1], sizes
+    contact.is_at_rest()
+
+
+def test_a_write_that_was_not_read_back_is_judged_before_its_record_is_taken_out() -> None:
+    """7.7, 5.6: what it may have covered is told by the next reading, and reported where it belongs."""
+    mail = system("mail", "visible", image=False)
+    world = World("crm", mail)
+    contact = world.linked(email="ann@example.org", name="Ann")
+    record = f"mail:{contact.key('mail')}"
+    contact.edits("crm", name="Anna")
+    world.pulls("crm")
+    world.meanwhile("mail", "writing", lambda: contact.edits("mail", name="Annie"))
+    world.delivers("mail")
+    with pytest.raises(Unable, match="the last write to mail was not read back yet"):
+        splits(world, record)
+
+    world.syncs()
+    assert [r.field for r in contact.reports("possible_overwrite", state="open")] == ["name"]
+    splits(world, record)
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("dead", "is no more: its records were deleted, or it was merged into another one"),
+        ("deleting", "is being deleted"),
+        ("held", "decide about that first"),
+    ],
+)
+def test_what_is_not_there_to_be_merged_says_why(state: str, says: str) -> None:
+    world, _one, other = apart({}, {})
+    world.db.execute("UPDATE cluster SET state = ? WHERE id = ?", (state, other.cluster.id))
+    with pytest.raises(Unable, match=says):
+        merges(world, "crm:c1", f"#{other.cluster.id}")

@@ -77,7 +77,7 @@ class Composer:
             return None
         planned.leave_out(made.left_out)
         attempt, write = self._attempt(tx, planned, made.native)
-        self._key(planned, attempt, write)
+        self._key(tx, planned, attempt, write)
         # A blank that the system has no form for is no loss: what it puts there instead is looked at.
         left_out = {number: why for number, why in made.left_out.items() if values.get(number) is not None}
         return Sending(planned, attempt, write, left_out, 1 if before is None else before.tries + 1)
@@ -94,10 +94,11 @@ class Composer:
         origin = f"datasyncd:{planned.cluster.id}"
         return attempt, Write(planned.op, None, native, idem_key=attempt.idem_key, origin=origin)
 
-    def _key(self, planned: Plan, attempt: Attempt, write: Write) -> None:
+    def _key(self, tx: Tx, planned: Plan, attempt: Attempt, write: Write) -> None:
         """A create: the key it is sent with, where the system does not make one, and what to search it by."""
         link = self._link
         attempt.body.keys = self._keys_sent(planned)
+        attempt.body.noted_at = tx.at
         if link.rule.key_field is not None and attempt.body.names(link.rule.key_field):
             write.key = str(write.fields[link.spec.key])
         elif not link.rule.assigns_key:

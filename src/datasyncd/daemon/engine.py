@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from functools import partial
 from hashlib import blake2b
 
@@ -139,6 +139,7 @@ class Engine:
 
         def step(tx: Tx) -> dict[tuple[str, str], FieldNumber]:
             recover(tx)
+            _end_guards(tx, {(system, entity) for system, links in config.links.items() for entity in links})
             self.unread = restored.marked(tx) & config.entities.keys()
             return {name: tx.field_number(*name) for name in names}
 
@@ -228,6 +229,16 @@ class Engine:
             while after := await self.store.transact(partial(_rescan, store=self.store, rules=rules, after=after)):
                 pass
             await self.store.transact(partial(Tx.set_meta, name=meta, value=digest))
+
+
+def _end_guards(tx: Tx, links: Collection[tuple[str, str]]) -> None:
+    """What a link held that the config no longer has waits for nobody."""
+    for known in tx.guards.all():
+        if (known.system, known.entity) not in links:
+            tx.guards.set_state(known.id, "over")
+            for system, entity in links:
+                if entity == known.entity:
+                    tx.outbox.wake(system, entity, tx.at)
 
 
 def _refuse_vanished(tx: Tx, system: str, object: str) -> None:

@@ -22,6 +22,7 @@ from datasyncd.reconcile.observe import Observer
 from datasyncd.reconcile.reading import Reading
 from datasyncd.reconcile.rules import WriteClass
 from datasyncd.state.clusters import Head
+from datasyncd.state.records import QuarantineRow
 from datasyncd.state.transaction import Tx
 
 from . import forms, merged
@@ -39,8 +40,13 @@ class Taken(msgspec.Struct):
     """Not trusted now; read again later."""
     seen: set[int] = set()
     """Bindings whose record is there."""
-    unsettled: bool = False
-    """Some record is of unknown identity."""
+    unsettled_since: int = 0
+    """Since when some record is of unknown identity, in microseconds: of several the latest. 0: none is."""
+
+    def unsettle(self, since: int) -> None:
+        """A record that was there since then at least may be anybody's."""
+        self.unsettled_since = max(self.unsettled_since, since)
+
     missing: list[str] = []
     """Bound records that a reading by key did not find."""
 
@@ -227,12 +233,14 @@ class Intake:
                 self._found(reading, keys)
         elif match.verdict is Verdict.WAIT:
             # One that waits for a delete is none of ours, by all keys that were sent: it keeps no create from ending.
-            self.taken.unsettled = self.taken.unsettled or not self._waits_for_a_delete(match)
+            if not self._waits_for_a_delete(match):
+                self.taken.unsettle(self.tx.at)
             self._throw(reading.ext_id)
         else:
-            if quarantined != reading.digest or self._is_kept_out_as(reading.ext_id, Verdict.AMBIGUOUS):
+            row = self._kept_out(reading.ext_id)
+            if quarantined != reading.digest or (row is not None and row.kind == Verdict.AMBIGUOUS):
                 # Of another one that was kept out before, and is as it was then, it is known that no create made it.
-                self.taken.unsettled = True
+                self.taken.unsettle(self.tx.at if row is None else row.first_at)
             if quarantined != reading.digest:
                 if match.verdict is not Verdict.FOUND:
                     self._quarantine(reading, keys, match)
@@ -260,9 +268,9 @@ class Intake:
             for row in rows
         )
 
-    def _is_kept_out_as(self, ext_id: str, kind: str) -> bool:
+    def _kept_out(self, ext_id: str) -> QuarantineRow | None:
         rows = self.tx.records.quarantined(self.link.system, self.link.object)
-        return any(row.ext_id == ext_id and row.field is None and row.kind == kind for row in rows)
+        return next((row for row in rows if row.ext_id == ext_id and row.field is None), None)
 
     def _found(self, reading: Reading, keys: Sequence[MatchKey]) -> None:
         """A record that nobody has: a new cluster."""
@@ -390,23 +398,23 @@ def hint_changed(tx: Tx, link: Link, fp: Fingerprinter, records: Sequence[Record
             changed.append(record.key)
     if unbound:
         unknown, ambiguous = _worth_reading(tx, link, fp, unbound)
-        taken.unsettled = bool(unknown) or ambiguous
+        taken.unsettle(tx.at if unknown else ambiguous)
         changed += unknown
     if changed:
         tx.readings.hint(link.system, link.object, changed, tx.stamp, tx.at)
     return taken
 
 
-def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Record]) -> tuple[list[str], bool]:
+def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Record]) -> tuple[list[str], int]:
     """Records without a binding, but those that are kept out, unchanged, and whose cluster has no place for them; and
-    whether it is unknown of one of these whose it is."""
+    since when it is unknown of one of these whose it is."""
     kept_out = {row.ext_id: row for row in tx.records.quarantined(link.system, link.object) if row.field is None}
     clusters = tx.clusters.load({row.cluster_id for row in kept_out.values() if row.cluster_id})
-    out, ambiguous = [], False
+    out, ambiguous = [], 0
     for record in unbound:
         row = kept_out.get(record.key)
         if row is not None and row.raw == link.digest_of(record):
-            ambiguous = ambiguous or row.kind == Verdict.AMBIGUOUS
+            ambiguous = max(ambiguous, row.first_at if row.kind == Verdict.AMBIGUOUS else 0)
             cluster = clusters.get(row.cluster_id)
             if row.kind != "duplicate" or cluster is None or cluster.state != ClusterState.LIVE:
                 continue

@@ -48,7 +48,8 @@ class Pulled(msgspec.Struct):
     """Records that are kept out, and that no page has shown so far."""
     listed: bytes = b""
     """Digest of the keys and versions of all records, where `linger` needs it."""
-    unsettled: bool = False
+    unsettled_since: int = 0
+    """Since when some record that it showed is of unknown identity; 0: none is."""
     deferred: list[Record] = []
     """Records without a binding, kept until it is known which ones are missing (the key is a mapped field)."""
     gone: dict[str, Moment] = {}
@@ -188,7 +189,7 @@ def _add(pulled: Pulled, taken: Taken) -> None:
     pulled.counts.echoes += taken.echoes
     pulled.counts.changed += taken.changed
     pulled.seen |= taken.seen
-    pulled.unsettled = pulled.unsettled or taken.unsettled
+    pulled.unsettled_since = max(pulled.unsettled_since, taken.unsettled_since)
 
 
 async def _conclude(
@@ -309,8 +310,6 @@ def _close_guard(tx: Tx, link: Link) -> None:
 def _settle_pull(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> None:
     """Malformed rows that are well again are released; creates that no record shows are ended."""
     _well_again(tx, link, pulled)
-    if pulled.unsettled:
-        return
     rule = link.rule
     effects = tx.effects("pull")
     changed = []
@@ -323,6 +322,8 @@ def _settle_pull(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> None:
                 and attempt.status == AttemptStatus.UNKNOWN
                 and attempt.binding_id is None
                 and pulled.began.at > over
+                # A record whose identity is unknown may be the one that it made, unless it was there before.
+                and (not pulled.unsettled_since or pulled.unsettled_since < attempt.body.noted_at)
             ):
                 cluster.end(attempt)
                 cluster.rescan = True

@@ -112,14 +112,15 @@ class Delivery:
     def _thaw(self, tx: Tx) -> None:
         """End the freezes of fields that nobody has edited for long."""
         entity = self.link.entity
-        over = tx.records.frozen(entity.name, tx.at - entity.freeze_us)
+        over = [
+            (number, field, digest)
+            for number, field, digest, system in tx.records.frozen(entity.name, tx.at - entity.freeze_us)
+            # A counter over which no system fought was left to a person, after a restore: time does not add it up.
+            if system is not None or field not in entity.merged
+        ]
         clusters = tx.clusters.load({number for number, _field, _digest in over})
         effects = tx.effects("thaw")
-        ended = [
-            digest
-            for number, field, digest in over
-            if field not in entity.merged and thaw(clusters[number], field, effects)
-        ]
+        ended = [digest for number, field, digest in over if thaw(clusters[number], field, effects)]
         if not ended:
             return
         for cluster in clusters.values():

@@ -34,6 +34,8 @@ def decide_delete(cluster: Cluster, delete: bool, effects: Effects) -> None:
     """End a hold: delete the record everywhere, or keep it where it still is."""
     if cluster.state != ClusterState.HELD:
         raise Refused("the record is no longer held")
+    if not delete and not any(cluster.live()) and not any(attempt.op == "create" for attempt in cluster.attempts):
+        raise Refused("no record is left to be kept; enter anew what the report lists, then let it be deleted")
     cluster.state = ClusterState.DELETING if delete else ClusterState.LIVE
     cluster.changed = True
     cluster.rescan = True

@@ -169,6 +169,8 @@ class AttemptBody(msgspec.Struct, array_like=True, gc=False):
     """Fields that were sent as they are in `ClusterBody.founded`; each is written out before its register changes."""
     carried: list[FieldNumber] = []
     """Of `fields`, those that were sent back as they had been read, since the system takes whole records only."""
+    noted_at: int = 0
+    """Of a create: microseconds, just before it was sent. No record that was there before is its own."""
 
     @property
     def owed(self) -> list[FieldNumber]:

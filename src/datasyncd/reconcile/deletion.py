@@ -14,7 +14,7 @@ from .clocks import dominates
 from .cluster import Binding, BindingState, Cluster, ClusterState
 from .effects import Candidate, Effects, Entry, Report, ReportKind, ReportState
 from .fingerprint import Fingerprinter
-from .register import Reg, Sib
+from .register import Hold, Reg, Sib
 from .rules import EntityRule, OnDelete
 
 
@@ -110,6 +110,9 @@ def close_if_empty(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effe
     if cluster.state != ClusterState.DEAD and not live:
         if not cluster.bindings or any(attempt.op == "create" for attempt in cluster.attempts):
             return
+        if cluster.state == ClusterState.HELD and not _was_seen_whole(cluster, entity):
+            # What nobody who deleted a record of it had seen is lost with it: a person decides, as before.
+            return
         cluster.state = ClusterState.DEAD
         cluster.changed = True
         cluster.rescan = True
@@ -117,10 +120,17 @@ def close_if_empty(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effe
         effects.journal.append(Entry(cluster.id, "dead", None, 0, effects.cause))
 
 
+def _was_seen_whole(cluster: Cluster, entity: EntityRule) -> bool:
+    """Whether somebody who deleted a record had seen every edit."""
+    known = (binding for binding in cluster.bindings if binding.system in entity.links)
+    return any(not unseen(cluster, binding, entity) for binding in known)
+
+
 def write(
     cluster: Cluster, number: int, value: object, fp: Fingerprinter, effects: Effects, kind: str = "choice"
 ) -> None:
-    """An edit by a person or a rule of ours, who has seen everything: the actor (0, id of the cluster)."""
+    """An edit by a person or a rule of ours, who has seen everything: the actor (0, id of the cluster). It ends a
+    freeze."""
     reg = cluster.regs.get(number)
     if reg is None:
         reg = cluster.regs[number] = Reg([], {})
@@ -129,7 +139,10 @@ def write(
     n = reg.ctx.get(actor, 0) + 1
     reg.sibs = [Sib(actor, n, value, effects.at)]
     reg.ctx = {**reg.ctx, actor: n}
-    reg.hold = 0
+    reg.hold = Hold.NONE
+    reg.recent = []
+    frozen = (ReportKind.FROZEN, number)
+    effects.closed.extend(digest for digest, known in cluster.reports.items() if known[:2] == frozen)
     cluster.edited.add(number)
     cluster.touched.add(number)
     cluster.changed = True

@@ -333,7 +333,9 @@ def _planned(
     rule: FieldRule, reg: Reg, choice: Choice, write_class: WriteClass, link: LinkRule, fp: Fingerprinter
 ) -> Planned:
     stored = choice.value if link.stored is None else link.stored(rule.number, choice.value)
-    depth = choice.sib.depth if choice.sib is not None else 0
+    # What is made of all siblings was last changed by the latest of them.
+    last = choice.sib or max(reg.sibs, key=lambda sib: (sib.ts, sib.actor, sib.n), default=None)
+    depth = 0 if last is None else last.depth
     keep = rule.merged
     return Planned(choice.value, fp(stored), stored, reg.ctx, depth, write_class, keep)
 

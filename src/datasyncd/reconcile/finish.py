@@ -152,7 +152,7 @@ def _keep_winner(cluster: Cluster, reg: Reg, rule: FieldRule, entity: EntityRule
         return
     if rule.merged:
         last = max(reg.sibs, key=lambda sib: (sib.ts, sib.actor, sib.n))
-        reg.sibs = [Sib(last.actor, last.n, resolve(cluster, reg, rule, entity).value, last.ts)]
+        reg.sibs = [Sib(last.actor, last.n, resolve(cluster, reg, rule, entity).value, last.ts, last.depth)]
     else:
         winner = resolve(cluster, reg, rule, entity).sib
         assert winner is not None

@@ -57,6 +57,7 @@ def merge(
         binding.changed = True
     into.bindings = [*into.bindings, *other.bindings]
     into.no_create = (into.no_create or other.no_create) and not undoes
+    _renumber(into)
     into.touched.update(into.body.regs)
     into.edited.update(other.body.regs)
     into.changed = into.rescan = True
@@ -83,6 +84,9 @@ def unmerge(cluster: Cluster, binding: Binding, number: ClusterId, fp: Fingerpri
     _is_at_peace(cluster)
     if len(list(cluster.live())) < 2:
         raise Refused("it is the only record of its kind; there is nothing to take it out of")
+    if binding.body.written:
+        # Whether that covered an edit is told by the next reading alone, and only here.
+        raise Refused(f"the last write to {binding.system} was not read back yet; try again when it was")
     _spell_out(cluster, fp)
     cluster.bindings = [other for other in cluster.bindings if other.id != binding.id]
     cluster.no_create = True
@@ -100,9 +104,16 @@ def unmerge(cluster: Cluster, binding: Binding, number: ClusterId, fp: Fingerpri
     return alone
 
 
+_NOT_LIVE: dict[str, str] = {
+    ClusterState.DEAD: "is no more: its records were deleted, or it was merged into another one",
+    ClusterState.DELETING: "is being deleted; nothing is to be decided about it any more",
+    ClusterState.HELD: "is held: it was deleted in one system and edited in another; decide about that first",
+}
+
+
 def _is_at_peace(cluster: Cluster) -> None:
     if cluster.state != ClusterState.LIVE:
-        raise Refused(f"#{cluster.id} is {cluster.state}; decide about its delete first")
+        raise Refused(f"#{cluster.id} {_NOT_LIVE[cluster.state]}")
     if cluster.attempts:
         systems = ", ".join(sorted({attempt.system for attempt in cluster.attempts}))
         raise Refused(f"a write to {systems} is under way or of unknown outcome; try again when it has ended")
@@ -140,6 +151,30 @@ def _unite(into: Cluster, number: int, reg: Reg, actors: list[Actor]) -> None:
     known.ctx = {**known.ctx, **ctx}
     known.recent = []
     known.hold = known.hold or hold
+
+
+def _renumber(cluster: Cluster) -> None:
+    """Forget actors that nothing names any more: else each merge after a split would leave some behind. All that is
+    told by short forms is written out."""
+    contexts = [reg.ctx for reg in cluster.body.regs.values()]
+    for binding in cluster.bindings:
+        contexts += [shadow.ctx for shadow in binding.body.shadow.values() if shadow.ctx is not None]
+        contexts += [ctx for ctx in binding.body.blocked.values() if ctx != UNREADABLE]
+    named = {actor for ctx in contexts for actor in ctx}
+    named.update(sib.actor for reg in cluster.body.regs.values() for sib in reg.sibs)
+    before = cluster.body.actors
+    cluster.body.actors = [pair for actor, pair in enumerate(before) if actor in named]
+    numbers = {pair: actor for actor, pair in enumerate(cluster.body.actors)}
+    actors = [numbers.get(pair, -1) for pair in before]
+    for reg in cluster.body.regs.values():
+        reg.sibs = [Sib(actors[sib.actor], sib.n, sib.val, sib.ts, sib.depth) for sib in reg.sibs]
+        reg.ctx = _renamed(reg.ctx, actors)
+    for binding in cluster.bindings:
+        for shadow in binding.body.shadow.values():
+            shadow.ctx = None if shadow.ctx is None else _renamed(shadow.ctx, actors)
+        blocked = binding.body.blocked.items()
+        binding.body.blocked = {n: ctx if ctx == UNREADABLE else _renamed(ctx, actors) for n, ctx in blocked}
+        binding.changed = True
 
 
 def _renamed(ctx: Ctx, actors: list[Actor]) -> Ctx:

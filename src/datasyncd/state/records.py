@@ -191,14 +191,14 @@ class Records:
         )
         return [_stored(row) for row in self._db.execute(query, args)]
 
-    def frozen(self, entity: str, before: int) -> list[tuple[int, int, bytes]]:
-        """Fields that systems fought over, unedited since `before`: cluster, field, digest of the report."""
+    def frozen(self, entity: str, before: int) -> list[tuple[int, int, bytes, str | None]]:
+        """Frozen fields, unedited since `before`: cluster, field, digest of the report, and the system that fought."""
         rows = self._db.execute(
-            "SELECT r.cluster_id, r.field, r.digest FROM report r JOIN cluster c ON c.id = r.cluster_id"
+            "SELECT r.cluster_id, r.field, r.digest, r.system FROM report r JOIN cluster c ON c.id = r.cluster_id"
             " WHERE r.state = 'open' AND r.kind = 'frozen' AND r.last_at < ? AND c.entity = ? ORDER BY 1, 2",
             (before, entity),
         )
-        return [(row[0], row[1], row[2]) for row in rows]
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     def report_counts(self) -> dict[tuple[str, str], int]:
         """How many reports, by kind and state."""
