@@ -1106,6 +1106,15 @@ def test_a_freeze_of_what_is_merged_is_over_after_a_day_like_any_other(field: st
     contact.is_at_rest()
 
 
+@pytest.mark.parametrize(("field", "values"), [("tags", [{"a"}, {"b"}]), ("points", [1, 2])])
+def test_people_who_edit_a_set_or_a_counter_in_turn_are_no_fight(field: str, values: list[Any]) -> None:
+    """Row 40: an earlier value comes back easily where each edit is a part of it; a fight lasts longer."""
+    contact = linked("crm", "mail", **{field: values[0]})
+    assert fight(contact, field, {"crm": values[0], "mail": values[1]}, 8) > 6
+    contact.syncs()
+    assert (contact.reports("frozen"), len(contact.everywhere(field))) == ([], 1)
+
+
 def test_a_counter_that_a_restore_left_to_a_person_is_not_summed_up_by_time() -> None:
     """Row 40: it was frozen, and no system fought over it."""
     world = World("crm", "mail")

@@ -23,12 +23,13 @@ REMEMBERED = 8
 def fights(reg: Reg, rule: FieldRule, value: Value, digest: bytes, depth: int) -> bool:
     """Whether an edit of this depth shows that systems rewrite each other. An opt-out never does.
 
-    That an earlier value comes back says nothing of a field that has two.
+    That an earlier value comes back says nothing of a field that has two, nor of a set or counter, to which people add
+    what others took away.
     """
     if rule.consent and value == CONSENT_OUT:
         return False
-    two = rule.consent or rule.type == "boolean"
-    return depth > DEEPEST or (depth > REACTIONS and not two and digest in reg.recent)
+    often = rule.consent or rule.type == "boolean" or rule.merged
+    return depth > DEEPEST or (depth > REACTIONS and not often and digest in reg.recent)
 
 
 def remember(reg: Reg, depth: int, winners: list[bytes]) -> None:
