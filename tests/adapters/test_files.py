@@ -21,8 +21,10 @@ from datasyncd.adapters.contract import Adapter, Condition, Gone, ObjectSpec, St
 from datasyncd.adapters.csv.adapter import CsvForm, CsvOptions
 from datasyncd.adapters.csv.sheet import CsvSheet
 from datasyncd.adapters.errors import NotFound, Transient, Unreachable
+from datasyncd.adapters.files import content as files_content
 from datasyncd.adapters.files import lock, watch
 from datasyncd.adapters.files.adapter import FolderAdapter
+from datasyncd.adapters.files.exchange import exchange
 from datasyncd.adapters.testing.desk import context, one, opened, pages, records
 
 CONTACTS = ObjectSpec("contacts", "Id", ("Name",))
@@ -230,6 +232,47 @@ async def test_an_edit_between_our_look_and_the_renaming_is_kept(folder: Path) -
 
     assert isinstance(outcome, Written)
     assert content(folder) == PLAIN.replace("Bob", "Rob").replace("Ann", "A")
+
+
+@pytest.mark.parametrize("late", [1, 2])
+async def test_an_edit_after_our_last_look_is_put_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    """Others replace the file after we looked; then once more while theirs is put back. The newest stays."""
+    edits = iter([PLAIN.replace("Bob", "Bo"), PLAIN.replace("Bob", "Rob")][-late:])
+
+    def meddled(one: str, other: str) -> bool:
+        if (edit := next(edits, None)) is not None:
+            replaced(folder, edit)
+        return exchange(one, other)
+
+    monkeypatch.setattr(files_content, "exchange", meddled)
+    async with opened("csv", folder, CONTACTS, path=".") as desk:
+        (outcome,) = await desk.push("contacts", [Write("update", "1", {"Name": "A"})])
+
+    assert isinstance(outcome, Written)
+    assert content(folder) == PLAIN.replace("Bob", "Rob").replace("Ann", "A")
+    assert names(folder) == ["contacts.csv"]
+
+
+async def test_where_files_cannot_be_exchanged_they_are_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_content, "exchange", lambda _one, _other: False)
+    async with opened("csv", folder, CONTACTS, path=".") as desk:
+        await desk.push("contacts", [Write("update", "1", {"Name": "A"})])
+
+    assert content(folder) == PLAIN.replace("Ann", "A")
+    assert names(folder) == ["contacts.csv"]
+
+
+def test_two_files_trade_their_names(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("1")
+    (tmp_path / "other").write_text("2")
+
+    assert exchange(str(tmp_path / "one"), str(tmp_path / "other"))
+
+    assert [(tmp_path / name).read_text() for name in ("one", "other")] == ["2", "1"]
+    with pytest.raises(FileNotFoundError):
+        exchange(str(tmp_path / "one"), str(tmp_path / "nowhere"))
 
 
 async def test_an_edit_of_the_same_size_within_one_tick_of_the_clock_is_noticed(folder: Path) -> None:

@@ -19,6 +19,8 @@ import msgspec
 
 from datasyncd.adapters.errors import Transient, Unauthorised, Unreachable
 
+from .exchange import exchange
+
 Stamp: TypeAlias = tuple[int, int, int, int]
 """Device, inode, size, time of the last change in nanoseconds."""
 
@@ -72,16 +74,30 @@ def replace(path: Path, seen: Content, data: bytes) -> bool:
     """Put `data` in the place of what was seen; false, and nothing done, if the file is no longer that.
 
     On crash: the file holds all of the old or all of the new content; what was written beside it is removed by
-    `sweep` at the next start. A change that another program makes between our last look and the renaming, without
-    taking the lock, is lost.
+    `sweep` at the next start. A change that another program makes at the very moment, without taking the lock, is put
+    back where files can be exchanged, and lost where they cannot (or if the process dies just then).
     """
     target = Path(os.path.realpath(path))
     with _written(target, data, like=target) as new:
-        if not _is_still(target, seen):
+        if not _is_still(target, seen) or not _put(new, target, seen):
             return False
-        os.replace(new, target)
     _sync_folder(target.parent)
     return True
+
+
+def _put(new: str, target: Path, seen: Content) -> bool:
+    """Let the new file take the other's name; false if that was not what was seen, which then stands there again."""
+    ours = os.stat(new).st_ino
+    if not exchange(new, str(target)):
+        os.replace(new, target)
+        return True
+    if _is_still(Path(new), seen):
+        return True
+    exchange(new, str(target))
+    if os.stat(new).st_ino != ours:
+        # Somebody has replaced ours by now, and theirs is the newest.
+        exchange(new, str(target))
+    return False
 
 
 def create(path: Path, data: bytes) -> bool:
