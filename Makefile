@@ -15,7 +15,7 @@ SOURCES := src tests
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check format bench simulate torture lock clean
+.PHONY: help install run test check format bench hot simulate torture lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -47,6 +47,9 @@ format: $(READY) ## bring the code into the form that `make check` expects
 
 bench: $(READY) ## measure: records a second, latency, idle cost, status (N=1000 contacts: smaller)
 	@set -e; for name in first_sync plan latency postgres idle status; do $(BIN)/python -m tests.benchmarks.bench_$$name; done
+
+hot: $(READY) ## edit both sides at once, count what is lost by what systems promise, into the docs (minutes)
+	@$(BIN)/python -m tests.benchmarks.hot_edits --write
 
 simulate: $(READY) ## the reconciler under faults, SEEDS=20000 histories, and without each of its rules (minutes)
 	@$(BIN)/python -m datasyncd simulate --seeds $(SEEDS)

@@ -113,7 +113,8 @@ def run(*words: str) -> Cost:
     began = time.perf_counter()
     process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    output = process.stdout.read()
+    with process.stdout:
+        output = process.stdout.read()
     _pid, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return Cost(

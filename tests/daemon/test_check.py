@@ -12,7 +12,7 @@ from datasyncd.adapters.contract import Adapter, Capabilities, Condition, Contex
 from datasyncd.adapters.memory.adapter import MemoryAdapter
 from datasyncd.adapters.memory.world import MemorySystem
 from datasyncd.adapters.registry import AdapterKind, manifest_of
-from datasyncd.daemon.check import check
+from datasyncd.daemon.check import Finding, check
 from datasyncd.daemon.config.load import load
 
 CONFIG = """
@@ -31,13 +31,15 @@ direction = "both"
 map = { email = "email" }
 """
 WINDOW = "app cannot refuse a stale write: an edit made there in the moment between our last look and our write can be"
+HOT = "where both sides edited the same field within a second"
+BY_THE_WAY = f"{HOT}, and that moment was 75 ms, 4% of the edits were lost"
 
 
 class NoOptions(msgspec.Struct, frozen=True):
     """A system in memory has none."""
 
 
-async def said(folder: Path, text: str = CONFIG, /, **promises: Any) -> list[tuple[str, str]]:
+async def said(folder: Path, text: str = CONFIG, /, **promises: Any) -> list[Finding]:
     def opened(context: Context, _options: Any) -> Adapter:
         return MemoryAdapter(context, MemorySystem(Capabilities(**promises)))
 
@@ -45,7 +47,7 @@ async def said(folder: Path, text: str = CONFIG, /, **promises: Any) -> list[tup
     file = folder / "config.toml"
     file.write_text(text)
     config = load(file, {}, lambda name: AdapterKind(name, NoOptions, opened, False, manifest))
-    return [(finding.severity, finding.text) for finding in await check(config)]
+    return await check(config)
 
 
 @pytest.mark.parametrize(
@@ -54,23 +56,32 @@ async def said(folder: Path, text: str = CONFIG, /, **promises: Any) -> list[tup
         (Condition.ENFORCED, []),
         (
             Condition.VISIBLE,
-            [("note", f"{WINDOW} covered, which its versions show afterwards: it is reported")],
+            [("note", f"{WINDOW} covered, which its versions show afterwards: it is reported; {BY_THE_WAY}")],
         ),
-        (Condition.NONE, [("note", f"{WINDOW} covered unseen")]),
+        (Condition.NONE, [("note", f"{WINDOW} covered unseen; {BY_THE_WAY}")]),
     ],
 )
 async def test_what_may_become_of_an_edit_is_said(
     condition: Condition, findings: list[tuple[str, str]], tmp_path: Path
 ) -> None:
     told = await said(tmp_path, condition=condition, version_order=VersionOrder.COUNTER)
-    assert [finding for finding in told if finding[1].startswith("app ")] == findings
+    assert [(one.severity, one.text) for one in told if one.text.startswith("app ")] == findings
+
+
+async def test_a_system_that_compares_just_before_it_writes_loses_less_and_says_what_would_help(tmp_path: Path) -> None:
+    told = await said(tmp_path, last_look="the file is replaced", remedy="take the lock")
+
+    look = "that look is taken just before the file is replaced"
+    (note,) = [one for one in told if one.text.startswith("app ")]
+    assert note.text == f"{WINDOW} covered unseen; {look}, and {HOT}, fewer than 0.1% of the edits were lost"
+    assert note.fix == "take the lock"
 
 
 @pytest.mark.parametrize("order", [VersionOrder.UNIQUE, VersionOrder.DIGEST])
 async def test_versions_that_do_not_count_tell_of_no_save(order: VersionOrder, tmp_path: Path) -> None:
     refused = "versions are visible and do not count saves in this system; not built yet in this version"
     findings = await said(tmp_path, condition=Condition.VISIBLE, version_order=order)
-    assert [text for severity, text in findings if severity == "error"] == [f"links.app.person: {refused}"]
+    assert [one.text for one in findings if one.severity == "error"] == [f"links.app.person: {refused}"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +97,7 @@ async def test_old_readings_need_versions_that_tell_old_from_new(
     condition: Condition, order: VersionOrder, works: bool, tmp_path: Path
 ) -> None:
     findings = await said(tmp_path, condition=condition, version_order=order, stale_s=30.0)
-    errors = [text for severity, text in findings if severity == "error"]
+    errors = [one.text for one in findings if one.severity == "error"]
     refused = "readings by key may be old, and its versions do not tell old from new in this system"
     assert [text.split(";")[0] for text in errors] == ([] if works else [f"links.app.person: {refused}"])
 
@@ -108,5 +119,5 @@ async def test_whole_records_may_cover_an_opt_out_only_where_a_link_allows_it(
     text = CONFIG.replace(fields, f"{fields}\n{consent}").replace('direction = "both"', f'direction = "both"\n{opt_in}')
     text = text.replace('email = "email"', 'email = "email", sms = "sms"')
     findings = await said(tmp_path, text, condition=condition, version_order=VersionOrder.COUNTER, whole_record=True)
-    errors = [text for severity, text in findings if severity == "error"]
+    errors = [one.text for one in findings if one.severity == "error"]
     assert ["an opt-out that nobody has read yet would be lost" in error for error in errors] == [True] * (not works)

@@ -235,6 +235,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     condition: Condition = Condition.NONE
     """What becomes of a write that expects an older version: refused, noticed afterwards, or nothing."""
+    last_look: str = ""
+    """Where none is refused: what comes right after the adapter itself has compared the version, in words such as
+    "the file is replaced"; "": it does not compare."""
+    remedy: str = ""
+    """Where none is refused: what in the config would change that, one sentence."""
     version_order: VersionOrder = VersionOrder.DIGEST
     """What two versions tell: older and newer, another one, or another content."""
     returns_image: bool = False

@@ -93,6 +93,8 @@ class FolderAdapter:
         """What a file can promise: conditional writes only if all its writers take the lock."""
         return Capabilities(
             condition=Condition.ENFORCED if self._options.lock else Condition.NONE,
+            last_look="the file is replaced",
+            remedy="with `lock = true` none can, if every program that writes the file takes the lock",
             version_order=VersionOrder.DIGEST,
             returns_image=True,
             late_s=0.0,
