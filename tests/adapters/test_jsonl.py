@@ -88,6 +88,7 @@ async def test_keys_are_texts_or_numbers_and_unknown_types_survive(tmp_path: Pat
 
 
 async def test_numbers_are_read_and_written_with_all_their_digits(tmp_path: Path) -> None:
+    """F86."""
     content = b'{"id":1,"email":[0.5,0.12345678901234567891],"tags":1e400}\n'
     async with opened("jsonl", made(tmp_path, content), CONTACTS, path=".") as desk:
         found = await records(desk, "contacts")

@@ -490,7 +490,7 @@ MARKED = ObjectSpec("t", "k", ("n",), cursor="at")
 
 
 async def test_an_incremental_pull_reads_the_boundary_again(tmp_path: Path) -> None:
-    """F27, F30: equal values of the cursor column are never skipped."""
+    """F15, F27, F30: equal values of the cursor column are never skipped."""
     made(tmp_path / "app.db", "CREATE TABLE t (k TEXT PRIMARY KEY, n, at INT)", "INSERT INTO t VALUES ('a', 1, 5)")
     async with opened("sqlite", tmp_path, MARKED, path="app.db") as desk:
         assert desk.capabilities("t").incremental

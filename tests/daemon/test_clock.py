@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -106,3 +108,27 @@ async def test_the_next_run_is_told() -> None:
     timers.stop()
     assert run is not None
     assert 59 < (run - clock.now()) / 1_000_000 <= 60
+
+
+@pytest.mark.parametrize(
+    ("day", "runs"),
+    [
+        ((2025, 3, 30), ["01:30Z"]),  # 02:30 does not exist: it is made up in the hour after it
+        ((2025, 10, 26), ["00:30Z", "01:30Z"]),  # 02:30 comes twice
+    ],
+)
+def test_no_cron_run_is_lost_where_clocks_are_changed(day: tuple[int, int, int], runs: list[str]) -> None:
+    """F83: in the local zone, as the schedule says."""
+    berlin = ZoneInfo("Europe/Berlin")
+    timers = Schedule(Clock().now)
+    timers.cron("cron crm.contact", "30 2 * * *", lambda: None)
+    trigger = timers._triggers["cron crm.contact"]
+    trigger.timezone = berlin
+    now = midnight = datetime(*day, tzinfo=berlin)
+
+    seen: list[datetime] = []
+    while (run := trigger.get_next_fire_time(seen[-1] if seen else None, now)) - midnight < timedelta(days=1):
+        seen.append(run)
+        now = datetime.fromtimestamp(run.timestamp() + 1, berlin)
+
+    assert [f"{run.astimezone(UTC):%H:%MZ}" for run in seen] == runs

@@ -64,6 +64,7 @@ def test_a_link_that_ran_in_time_is_well() -> None:
     ],
 )
 def test_one_thing_wrong_with_a_link_is_one_problem(known: dict[str, Any], expected: tuple[str, str]) -> None:
+    """F91."""
     assert verdict(facts(link(**known))) == (expected[0], [expected])
 
 
@@ -76,6 +77,7 @@ def test_one_thing_wrong_with_a_link_is_one_problem(known: dict[str, Any], expec
     ],
 )
 def test_what_waits_for_a_person_is_a_warning(known: dict[str, Any], code: str) -> None:
+    """F10."""
     assert verdict(facts(**known)) == ("warning", [("warning", code)])
 
 

@@ -140,6 +140,7 @@ def test_an_edit_goes_back_in_the_form_of_the_other(stores: Stores) -> None:
 
 
 def test_what_is_only_written_otherwise_is_no_edit(stores: Stores) -> None:
+    """F84."""
     record = json.loads(stores.file.read_text())
     record["credit"]["amount"] = 12.3
     record["settings"] = {"b": [1.0, "x", "x"], "fine": "FINE", "a": {"large": 12345678901234567890}}

@@ -77,7 +77,7 @@ def test_our_own_write_coming_back_is_nobodys_edit() -> None:
 
 @pytest.mark.parametrize("condition", ["enforced", "none"])
 def test_our_own_write_seen_before_its_answer_is_nobodys_edit(condition: str) -> None:
-    """Row 5: a reading that overlaps the write is thrown away, and the record is read again."""
+    """Row 5; F09: a reading that overlaps the write is thrown away, and the record is read again."""
     contact = linked("crm", system("mail", condition), name="Ann")
     world = contact.world
 
@@ -208,7 +208,7 @@ def test_a_reading_by_key_that_answers_an_older_version_is_thrown_away() -> None
 
 
 def test_of_two_readings_in_flight_the_one_that_began_first_does_not_undo_the_other() -> None:
-    """Row 9; F42: also where no version tells which one is older."""
+    """Row 9; F42, F45: also where no version tells which one is older."""
     contact = linked("crm", system("mail", "none"), name="Ann")
     world = contact.world
 
@@ -369,7 +369,7 @@ def test_a_save_that_comes_before_our_write_is_merged_and_never_covered() -> Non
 
 
 def test_a_save_of_another_field_before_our_write_is_no_conflict() -> None:
-    """Row 14: fields are merged each by itself."""
+    """Row 14; F25: fields are merged each by itself."""
     contact = linked("crm", "mail", name="Ann", city="Rome")
 
     contact.edits("crm", name="Anna")
@@ -382,7 +382,7 @@ def test_a_save_of_another_field_before_our_write_is_no_conflict() -> None:
 
 
 def test_a_field_that_is_refused_waits_and_the_others_go_on() -> None:
-    """Row 15; F87, F91, F103: it is sent again only when it is another value."""
+    """Row 15; F103, F87, F91, F97: it is sent again only when it is another value."""
     mail = system("mail", refuses=lambda field, value: "too long" if value == "Annabella" else None)
     contact = linked("crm", mail, name="Ann", city="Rome")
 
@@ -999,7 +999,7 @@ def fight(contact: Contact, field: str, values: dict[str, Any], rounds: int) -> 
 
 
 def test_systems_that_rewrite_each_other_are_stopped_and_a_person_decides() -> None:
-    """Row 40; F06: the field is frozen, other fields go on, and a choice ends it."""
+    """Row 40; F06, F10: the field is frozen, other fields go on, and a choice ends it."""
     contact = linked("crm", "mail", name="Ann", city="Rome")
 
     fight(contact, "city", {"crm": "ROME", "mail": "Rome"}, 12)

@@ -167,7 +167,7 @@ def test_an_edit_that_was_overruled_holds_a_delete_all_the_same() -> None:
 
 @pytest.mark.parametrize("condition", ["enforced", "visible", "none"])
 def test_a_record_that_everybody_deleted_is_dead(condition: str) -> None:
-    """F72: mail's goes while the delete of crm's is on its way."""
+    """F22, F72: mail's goes while the delete of crm's is on its way."""
     contact = linked("crm", system("mail", condition), name="Ann")
     contact.deletes("crm")
     contact.world.pulls("crm")

@@ -124,7 +124,7 @@ def test_edits_in_a_record_outside_the_filter_count() -> None:
 
 @pytest.mark.parametrize("said", ["out", "deleted"])
 def test_opt_outs_and_deletes_pass_every_filter(said: str) -> None:
-    """F67."""
+    """F67, F74."""
     contact = linked("crm", system("mail", where=customers), stage="customer", sms_opt_in="in")
     contact.edits("crm", stage="former")
     contact.syncs()

@@ -31,6 +31,7 @@ def test_only_a_reading_that_began_after_a_value_was_chosen_acknowledges_it() ->
 
 
 def test_an_answer_acknowledges_what_was_sent_and_not_what_came_meanwhile() -> None:
+    """F23."""
     contact = linked("crm", "mail", name="Ann")
     contact.edits("crm", name="Anna")
 

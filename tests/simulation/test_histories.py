@@ -24,6 +24,7 @@ ran = Ran()
 
 @pytest.mark.parametrize("first", range(0, SEEDS, IN_A_TEST))
 def test_every_history_comes_to_rest_with_nothing_lost(first: int) -> None:
+    """F01, F95."""
     part = run_part(range(first, first + IN_A_TEST))
     ran.add(part)
     assert [failure.text for failure in part.broken] == []

@@ -139,6 +139,7 @@ async def test_the_refused_say_why_and_the_others_are_written(shop: Database, wr
 
 
 async def test_many_refusals_in_a_batch_each_have_their_own_outcome(shop: Database) -> None:
+    """F89."""
     writes = [
         Write("create", None, {"email": f"p{n}@x.org", "name": "x" * 20 if n % 7 == 0 else f"P{n}"}) for n in range(300)
     ]

@@ -125,6 +125,7 @@ def test_an_enum_is_compared_exactly_and_then_without_case(raw: str) -> None:
 
 
 def test_an_unknown_value_lists_what_is_allowed() -> None:
+    """F87."""
     assert refusal("enum", "secret", values=STAGES) == "one of lead, active, cancelled expected"
     assert refusal("enum", True, values=STAGES) == "one of lead, active, cancelled expected"
     assert refusal("enum", "x", values=tuple(f"v{n}" for n in range(50))).endswith("v39 and 10 more expected")

@@ -134,6 +134,7 @@ def test_local_time_is_written_without_a_zone_and_utc_with_z() -> None:
 
 
 def test_a_local_time_that_is_left_out_is_read_as_if_clocks_had_not_changed() -> None:
+    """F83."""
     assert read("datetime", "2024-03-31 02:30:00", zone=BERLIN) == "2024-03-31T01:30:00Z"
 
 
@@ -150,6 +151,7 @@ def test_a_zone_must_exist() -> None:
 
 @given(st.dates())
 def test_each_day_is_its_own_day_in_every_zone(day: date) -> None:
+    """F82."""
     for midnight in (day.isoformat(), f"{day}T00:00:00+14:00", f"{day} 00:00:00-12:00", f"{day:%Y%m%d}".zfill(8)):
         assert read("date", midnight) == day.isoformat()
 
@@ -170,6 +172,7 @@ ZONES = st.sampled_from([BERLIN, "America/New_York", "Pacific/Kiritimati", "Aust
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2037, 12, 31)), ZONES)
 def test_a_round_trip_through_local_time_moves_nothing(moment: datetime, zone: str) -> None:
+    """F82."""
     canonical = read("datetime", moment.isoformat(), zone=zone)
 
     assert read("datetime", write("datetime", canonical, zone=zone), zone=zone) == canonical

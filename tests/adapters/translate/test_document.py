@@ -49,6 +49,7 @@ DOCUMENTS = st.recursive(
     ],
 )
 def test_a_document_has_one_form(raw: object, canonical: str | None) -> None:
+    """F08."""
     assert read("json", raw) == canonical
     assert read("json", canonical) == canonical
 

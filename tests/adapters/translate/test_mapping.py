@@ -91,6 +91,7 @@ def test_values_are_written_in_the_words_of_the_system() -> None:
 
 
 def test_what_the_system_cannot_hold_is_refused_with_a_reason() -> None:
+    """F26."""
     fields, refused = CONTACT.native({EMAIL: "a" * 40 + "@example.com", STAGE: None, NAME: "Ada", 99: "x"})
 
     assert fields == {"FirstName": "Ada"}

@@ -40,6 +40,7 @@ CENTS: dict[str, Any] = {"currency": "EUR", "form": "minor"}
     ],
 )
 def test_an_amount_has_the_digits_of_its_currency(raw: object, canonical: str | None) -> None:
+    """F85."""
     assert read("money", raw) == canonical
     assert read("money", canonical) == canonical
 
@@ -198,6 +199,7 @@ def test_options_that_mean_nothing_are_unusable(options: dict[str, Any], said: s
 @given(st.integers(-(10**17), 10**17), st.sampled_from([("EUR", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4)]))
 @unhurried
 def test_no_unit_is_lost_between_systems_that_count_and_systems_that_write(units: int, known: tuple[str, int]) -> None:
+    """F85."""
     currency, places = known
     value = read("money", units, currency=currency, form="minor")
 

@@ -28,6 +28,7 @@ def test_an_international_number_needs_no_region(written: str) -> None:
 
 
 def test_a_national_number_without_a_region_is_never_guessed() -> None:
+    """F84."""
     reason = "a phone number with + and country code expected (the field has no region)"
 
     national = [row["national"] for row in EXAMPLES if not row["national"].startswith("+")]

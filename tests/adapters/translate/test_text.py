@@ -40,6 +40,7 @@ def test_an_id_that_is_a_number_becomes_its_text(raw: object, text: str) -> None
 
 @pytest.mark.parametrize("raw", [2.0**53, -1e300, float("inf"), float("nan"), 2**63, pytest.param(10**5000, id="wide")])
 def test_a_number_that_is_not_exact_any_more_is_no_id(raw: object) -> None:
+    """F86."""
     assert refusal("text", raw) == "text expected, not a number too large to be exact"
 
 

@@ -124,6 +124,7 @@ async def office(tmp_path: Path) -> Office:
 
 
 async def test_a_throttled_system_gets_no_call_at_all_and_the_others_go_on(office: Office) -> None:
+    """F92."""
     async with office.open() as engine:
         office.says("crm", "1,ann@example.org,Anna,no")
         await pull_link(engine, engine.links["crm", "person"])
@@ -181,6 +182,7 @@ async def test_sync_does_not_wait_for_long(office: Office) -> None:
 
 
 async def test_a_worker_that_waits_is_not_failing_and_goes_on_by_itself(office: Office) -> None:
+    """F94."""
     async with office.open() as engine, anyio.create_task_group() as tasks:
         worker = Worker(engine, ("mail", "person"), False, 300.0)
         office.strict.asks["pull"] = 0.5

@@ -193,6 +193,7 @@ class AdapterConformance:
             assert list(await records(adapter, "people")) == [written.key]
 
     async def test_05_an_update_changes_the_named_fields_alone(self, stage: Stage) -> None:
+        """F25."""
         await stage.insert({key: {**person(stage, key), "note": "not ours"} for key in "abc"})
         before = await stage.holds()
         async with opened(stage) as adapter:
@@ -264,6 +265,7 @@ class AdapterConformance:
             assert list(await stage.holds()) == [first.key]
 
     async def test_08_a_delete_is_a_delete_and_no_error_the_second_time(self, stage: Stage) -> None:
+        """F76."""
         await stage.insert({key: person(stage, key) for key in "abc"})
         async with opened(stage) as adapter:
             version = (await one(adapter, "people", "b")).version
@@ -275,6 +277,7 @@ class AdapterConformance:
             assert sorted(await records(adapter, "people")) == ["a", "c"]
 
     async def test_09_one_bad_record_stops_nothing_but_itself(self, stage: Stage) -> None:
+        """F88."""
         await stage.insert({key: person(stage, key) for key in "abc"})
         async with opened(stage) as adapter:
             outcomes = await adapter.push(
