@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
+from datasyncd.adapters.contract import Capabilities, Condition, VersionOrder
 from datasyncd.adapters.files import watch
+from datasyncd.adapters.memory.adapter import MemoryAdapter
+from datasyncd.adapters.memory.world import MemorySystem
+from datasyncd.adapters.registry import AdapterKind, manifest_of
 from datasyncd.daemon import cycle
 from datasyncd.daemon import worker as workers
 from datasyncd.daemon.config.load import load
@@ -118,3 +123,44 @@ async def test_a_sync_that_cannot_write_fails_and_shows_until_it_could(
 
         assert (result.exit_code, worker.state) == (0, LinkState.WAITING)
     assert stores.rows(stores.shop) == [("ann@example.org", "Anna", None, None)]
+
+
+class NoOptions(msgspec.Struct, frozen=True):
+    """A system in memory has none."""
+
+
+async def test_a_record_whose_system_may_answer_an_old_state_is_read_once_more_in_time(folder: Path) -> None:
+    """Nothing else asks for it: no schedule, and no further hint."""
+    promises = Capabilities(
+        condition=Condition.ENFORCED, version_order=VersionOrder.COUNTER, stale_s=0.4, search_lag_s=0.0, late_s=0.0
+    )
+    world = MemorySystem(promises)
+    key = world.create("people", {"Email": "ann@example.org"})
+    world.advance(1_000_000)
+    kind = AdapterKind(
+        "csv", NoOptions, lambda context, _: MemoryAdapter(context, world), False,
+        manifest_of("datasyncd.adapters.memory"),
+    )  # fmt: skip
+    file = folder / "config.toml"
+    file.write_text(CONFIG.replace('path = "mail"\n', "").replace("live = true\n", ""))
+    async with Engine.open(load(file, {}, lambda _: kind), "run") as engine:
+        worker = Worker(engine, ("mail", "person"), False, 300.0)
+
+        async def hinted() -> dict[str, int]:
+            return await engine.store.transact(lambda tx: tx.readings.generations("mail", "people"))
+
+        async def is_read() -> None:
+            with anyio.fail_after(5):
+                while worker.last_success is None or await hinted():  # noqa: ASYNC110 - nobody tells
+                    await anyio.sleep(0.02)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(worker.pulling)
+            worker.due.set()
+            await is_read()
+            await engine.store.transact(lambda tx: tx.readings.hint("mail", "people", [key], tx.stamp, tx.at))
+            worker.due.set()
+            await anyio.sleep(0.15)
+            assert list(await hinted()) == [key], "one reading is not enough"
+            await is_read()
+            worker.stop()
