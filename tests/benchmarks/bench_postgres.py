@@ -115,14 +115,21 @@ async def edits_on_both_sides(source: Database, target: Database, count: int) ->
     here = "UPDATE contacts SET city = 'Here ' || id, score = score + 1000 WHERE customer_id < $1"
     there = "UPDATE contacts SET street = 'There ' || id, zip = '00000' WHERE customer_id >= $1 AND customer_id < $2"
     middle, end = f"C-{count:07}", f"C-{2 * count:07}"
+    some = [f"C-{n:07}" for n in random.Random(2).sample(range(2 * count), min(1_000, 2 * count))]
     async with source.connected() as one, target.connected() as other:
         began = time.perf_counter()
         await asyncio.gather(one.execute(here, middle), other.execute(there, middle, end))
-        while await differing(source, target):
+        while await unlike(some, one, other) or await differing(source, target):
             assert time.perf_counter() - began < 600, "they did not become equal"
             await asyncio.sleep(0.1)
         took = time.perf_counter() - began
     show("postgres: edits on both", updates=2 * count, seconds=took, updates_per_s=2 * count / took)
+
+
+async def unlike(some: list[str], one: asyncpg.Connection, other: asyncpg.Connection) -> bool:
+    """Whether some contacts still differ: found by an index, so that looking takes nothing from what is measured."""
+    rows = f"SELECT {NAMES} FROM contacts WHERE customer_id = ANY($1) ORDER BY customer_id"
+    return bool(await one.fetch(rows, some) != await other.fetch(rows, some))
 
 
 async def differing(source: Database, target: Database) -> int:

@@ -14,6 +14,7 @@ from datasyncd.daemon.simulation.history import History
 from datasyncd.reconcile.policies import resolve
 from datasyncd.reconcile.rules import Policy
 from datasyncd.state.clusters import Clusters
+from datasyncd.state.shelf import Shelf
 from datasyncd.state.transaction import Tx
 
 SEEDS = 200
@@ -56,7 +57,7 @@ class Watched(History):
         if not rows:
             return
         [self._noted] = self._db.execute("SELECT max(id) FROM journal").fetchone()
-        clusters = Clusters(self._db, {}).load([row[0] for row in rows])
+        clusters = Clusters(self._db, Shelf()).load([row[0] for row in rows])
         for id, at in rows:
             for number, rule in self.rules.fields.items():
                 choice = resolve(clusters[id], clusters[id].regs.get(number), rule, self.rules)

@@ -164,10 +164,15 @@ class Write(msgspec.Struct):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """The write was applied. `image`: the whole record as stored, with its version, if the system answers with it."""
+    """The write was applied. `image`: the whole record as stored, with its version, if the system answers with it.
+
+    `alone`: between the image and the record at the version that the write named, nothing differs but fields of the
+    write. False: something does, or it is not known.
+    """
 
     key: Key
     image: Record | None = None
+    alone: bool = False
 
 
 class Stale(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ Two readings of a row have the same digest if and only if its native values are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -46,3 +46,14 @@ def _packable(value: Native) -> Native:
     if isinstance(value, dict):
         return {name: _packable(item) for name, item in value.items()}
     return value
+
+
+def alike_but(written: Container[str], before: Mapping[str, Native], after: Mapping[str, Native]) -> bool:
+    """Whether two readings of a row differ in nothing but these fields. What is equal and of another type differs;
+    an object or a list, which may hold such a thing, is not compared and counts as different."""
+    for name, value in after.items():
+        if name not in written:
+            old = before[name]
+            if old is not value and (old != value or type(old) is not type(value) or isinstance(value, list | dict)):
+                return False
+    return True

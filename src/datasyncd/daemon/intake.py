@@ -343,6 +343,7 @@ class Intake:
                 self.taken.changed += 1
         if changed:
             tx.clusters.save(changed, tx.stamp)
+            tx.clusters.keep(cluster for cluster in changed if cluster.outbox)
         forms.note(tx, link, self.fp, self.effects)
         tx.records.write(self.effects, tx.run)
         tx.guards.put_right(link.system, link.rule.entity, WriteClass.CLEAR, self.effects.refilled)

@@ -98,15 +98,16 @@ class Delivery:
         if not await self.store.transact(self._begin):
             return self.counts
         limit = self.link.capabilities.batch or LARGEST_BATCH
-        while not self._stopping():
-            batch = await self.store.transact(lambda tx: self._plan(tx, limit))
-            if not batch.claimed:
-                break
+        batch = await self.store.transact(lambda tx: self._plan(tx, limit))
+        while batch.claimed:
             await self._look_first(batch)
-            if batch.sends:
-                await self._send(batch.sends)
-                if progress is not None:
-                    progress(len(batch.sends))
+            sends = batch.sends
+            if sends:
+                batch = await self._send(sends, limit)
+            else:
+                batch = await self.store.transact(lambda tx: self._plan(tx, limit))
+            if sends and progress is not None:
+                progress(len(sends))
         return self.counts
 
     def _thaw(self, tx: Tx) -> None:
@@ -153,10 +154,12 @@ class Delivery:
         return LEFT_OUT if left_out else None
 
     def _plan(self, tx: Tx, limit: int) -> Batch:
-        """Claim what is due and note what can be sent at once."""
+        """Claim what is due and note what can be sent at once; nothing if the delivery is to stop."""
         link = self.link
+        if self._stopping():
+            return Batch()
         batch = Batch(claimed=tx.outbox.claim(link.system, link.rule.entity, tx.at, limit))
-        clusters = tx.clusters.load(batch.claimed)
+        clusters = tx.clusters.load_kept(batch.claimed)
         ready: list[Plan] = []
         effects = tx.effects("push")
         stale: list[Cluster] = []
@@ -239,15 +242,12 @@ class Delivery:
                 sends.append(sending)
                 cluster = planned.cluster
                 cluster.attempts = [*cluster.attempts, sending.attempt]
-                if planned.binding is not None:
-                    planned.binding.epoch = tx.stamp
-                    planned.binding.changed = True
-            if planned.cluster.rescan or planned.binding is not None:
-                if planned.cluster.rescan:
-                    finish(planned.cluster, link.entity, self.fp, effects)
+            if planned.cluster.rescan:
+                finish(planned.cluster, link.entity, self.fp, effects)
                 changed.append(planned.cluster)
         if sends:
-            tx.stamp  # noqa: B018 - readings that began before this are thrown away
+            # While an attempt is open no reading of its record is trusted, and what ends it moves the record's epoch:
+            # so a reading that overlaps the write is thrown away without a word of it here.
             tx.clusters.add_attempts([sending.attempt for sending in sends])
         if changed:
             tx.clusters.save(changed, tx.stamp)
@@ -395,16 +395,20 @@ class Delivery:
 
     # Sending and answers
 
-    async def _send(self, sends: Sequence[Sending]) -> None:
-        """Send a batch, and what was refused a part of once more without that part, until nothing is left."""
+    async def _send(self, sends: Sequence[Sending], limit: int) -> Batch:
+        """Send a batch, and what was refused a part of once more without that part, until nothing is left. Returns
+        the batch that follows, which was planned in the transaction that took the last answers."""
         link = self.link
-        while sends:
+        while True:
             try:
                 outcomes = await link.adapter.push(link.object, [sending.write for sending in sends])
             except AdapterError as error:
                 await self.store.transact(partial(self._not_sent, sends=sends, error=error))
                 raise
-            sends = await self.store.transact(partial(self._settle, sends=sends, outcomes=outcomes))
+            answered = partial(self._settle_and_plan, sends=sends, outcomes=outcomes, limit=limit)
+            sends, following = await self.store.transact(answered)
+            if not sends:
+                return following
 
     def _not_sent(self, tx: Tx, sends: Sequence[Sending], error: AdapterError) -> None:
         """The call failed before any effect was possible: the attempts go, and the rows wait."""
@@ -424,6 +428,12 @@ class Delivery:
         tx.clusters.save(clusters.values(), tx.stamp)
         for number in ids:
             tx.outbox.postpone(link.system, [number], tx.at + delay + number % 97 * 1000, type(error).__name__)
+
+    def _settle_and_plan(
+        self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome], limit: int
+    ) -> tuple[list[Sending], Batch]:
+        again = self._settle(tx, sends, outcomes)
+        return again, Batch() if again else self._plan(tx, limit)
 
     def _settle(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> list[Sending]:
         """Take the answers of one batch, in one transaction. Returns what is to be sent again, and is noted."""
@@ -503,7 +513,7 @@ class Delivery:
         attempt = _stored(cluster, sending.attempt)
         key = sending.write.key
         if isinstance(outcome, Written):
-            image = self._image(sending, outcome.image)
+            image = self._image(sending, outcome)
             binding = answer.accepted(
                 cluster, attempt, outcome.key, image, rule, link.entity, self.fp, effects, tx.stamp, sending.left_out
             )  # fmt: skip
@@ -555,8 +565,9 @@ class Delivery:
             cluster, attempt, self._at_fault(attempt, names), reason, kind, link.rule, self.fp, effects, tx.stamp
         )  # fmt: skip
 
-    def _image(self, sending: Sending, record: Record | None) -> answer.Image | None:
-        """A post-image in canonical values; what came back as it was sent needs no translation."""
+    def _image(self, sending: Sending, written: Written) -> answer.Image | None:
+        """A post-image in canonical values, but those of fields that stayed as they were or came back as sent."""
+        record = written.image
         if record is None:
             return None
         link, sent, raw = self.link, sending.write.fields, record.fields
@@ -564,6 +575,8 @@ class Delivery:
         for name, value in sent.items():
             if name not in raw or raw[name] != value or type(raw[name]) is not type(value):
                 return answer.Image(link.translation.reading(record).values, digest, record.version)
+        if written.alone:
+            return answer.Image({}, digest, record.version, alone=True)
         rest = {name: value for name, value in raw.items() if name not in sent}
         return answer.Image(link.translation.values(rest), digest, record.version)
 

@@ -25,6 +25,8 @@ class Image(msgspec.Struct, gc=False):
     """Canonical values; a field that was sent and came back as it was sent is left out."""
     digest: bytes
     version: object
+    alone: bool = False
+    """What was not sent is as it was at the version that the write named, and is left out."""
 
 
 def accepted(
@@ -162,6 +164,10 @@ def _take_image(
         binding.digest = b""
         return
     binding.version = image.version
+    if image.alone:
+        # A row that was to be read again still is.
+        binding.digest = image.digest if binding.digest else b""
+        return
     binding.digest = image.digest
     for number in link.fields.difference(attempt.body.fields, attempt.body.founded):
         if number not in image.values:

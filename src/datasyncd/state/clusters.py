@@ -24,6 +24,7 @@ from datasyncd.reconcile.drift import Lost
 from datasyncd.reconcile.rules import FieldNumber
 
 from .codec import Unpack, pack
+from .shelf import Shelf
 
 _cluster = Unpack.of(ClusterBody)
 _binding = Unpack.of(BindingBody)
@@ -52,20 +53,18 @@ class Head(msgspec.Struct, gc=False):
 class Clusters:
     """Tables cluster, match_key, binding, suspect, attempt, outbox."""
 
-    def __init__(self, connection: sqlite3.Connection, kept: dict[int, Cluster]) -> None:
+    def __init__(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         self._db = connection
-        self._kept = kept
+        self._shelf = shelf
 
     def keep(self, clusters: Iterable[Cluster]) -> None:
-        """Lay clusters aside, as they are stored now, for the step that takes the answer to what is being sent.
-
-        One that another step saves meanwhile is dropped, and has to be loaded again.
-        """
-        self._kept.update((cluster.id, cluster) for cluster in clusters)
+        """Lay clusters aside, as they are stored now, for the step that is to need them next: a delivery that sends
+        what they owe, or takes the answer to what was sent."""
+        self._shelf.put(clusters)
 
     def load_kept(self, ids: Sequence[int]) -> dict[int, Cluster]:
         """Whole clusters by id, those that were laid aside without a query; they are laid aside no longer."""
-        out = {number: cluster for number in ids if (cluster := self._kept.pop(number, None)) is not None}
+        out = {number: cluster for number in ids if (cluster := self._shelf.take(number)) is not None}
         missing = [number for number in ids if number not in out]
         if missing:
             out.update(self.load(missing))
@@ -229,8 +228,7 @@ class Clusters:
         rows = _Rows()
         for cluster in clusters:
             rows.take(cluster, revision)
-            if self._kept.get(cluster.id, cluster) is not cluster:
-                del self._kept[cluster.id]
+            self._shelf.saved(cluster)
         rows.write(self._db)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from datasyncd.reconcile.rules import WriteClass
 
+from .shelf import Shelf
+
 HELD = (1 << 62) - 1
 """`due_at` of a row that waits for an approval."""
 LEFT_OUT = HELD + 1
@@ -17,8 +19,9 @@ LEFT_OUT = HELD + 1
 class Outbox:
     """Table outbox, by system and entity."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         self._db = connection
+        self._shelf = shelf
 
     def claim(self, system: str, entity: str, now: int, limit: int) -> list[int]:
         """Clusters that are due, opt-outs first. `limit` 0: all."""
@@ -37,9 +40,11 @@ class Outbox:
 
     def postpone(self, system: str, clusters: Iterable[int], due_at: int, error: str = "") -> None:
         """Try again at `due_at`; an error counts as a try."""
+        numbers = list(clusters)
+        self._shelf.drop(numbers)
         self._db.executemany(
             "UPDATE outbox SET due_at = ?, tries = tries + ?, last_error = ? WHERE cluster_id = ? AND system = ?",
-            [(due_at, 1 if error else 0, error, cluster, system) for cluster in clusters],
+            [(due_at, 1 if error else 0, error, cluster, system) for cluster in numbers],
         )
 
     def tries(self, system: str, clusters: Sequence[int]) -> int:
@@ -53,26 +58,27 @@ class Outbox:
 
     def wake(self, system: str, entity: str, now: int) -> int:
         """Make rows that wait for an approval due; returns how many."""
-        changed = self._db.execute(
-            "UPDATE outbox SET due_at = ? WHERE system = ? AND entity = ? AND due_at = ?", (now, system, entity, HELD)
-        )
-        return changed.rowcount
+        return self._set("due_at = ? WHERE system = ? AND entity = ? AND due_at = ?", now, system, entity, HELD)
 
     def retry(self, system: str, entity: str, now: int) -> None:
         """Make rows due that wait because their last try failed as a whole."""
-        self._db.execute(
-            "UPDATE outbox SET due_at = ? WHERE system = ? AND entity = ? AND last_error <> '' AND due_at < ?"
-            " AND due_at > ?",
-            (now, system, entity, HELD, now),
-        )
+        failed = "due_at = ? WHERE system = ? AND entity = ? AND last_error <> '' AND due_at < ? AND due_at > ?"
+        self._set(failed, now, system, entity, HELD, now)
 
     def take_back(self, now: int) -> int:
         """Make rows that a run left out due; returns how many."""
-        return self._db.execute("UPDATE outbox SET due_at = ? WHERE due_at = ?", (now, LEFT_OUT)).rowcount
+        return self._set("due_at = ? WHERE due_at = ?", now, LEFT_OUT)
 
     def hurry(self, now: int) -> None:
         """Make due now whatever waits for its next try: what was tried before counts no longer."""
-        self._db.execute("UPDATE outbox SET due_at = ?, tries = 0, last_error = '' WHERE due_at < ?", (now, HELD))
+        self._set("due_at = ?, tries = 0, last_error = '' WHERE due_at < ?", now, HELD)
+
+    def _set(self, what: str, *values: object) -> int:
+        """Change rows of whatever clusters; returns how many."""
+        count = self._db.execute(f"UPDATE outbox SET {what}", values).rowcount
+        if count:
+            self._shelf.clear()
+        return count
 
     def creates(self, system: str, entity: str, limit: int) -> list[int]:
         """Clusters of which a record is to be made in a system, in order."""

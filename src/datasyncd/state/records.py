@@ -12,6 +12,7 @@ import msgspec
 from datasyncd.reconcile.effects import Candidate, Effects, Entry, First, Quarantined, Report, ReportState
 
 from .codec import Unpack, pack
+from .shelf import Shelf
 
 
 class ReportBody(msgspec.Struct, array_like=True):
@@ -106,8 +107,9 @@ _journal_body = Unpack.of(_JournalBody)
 class Records:
     """Tables report, journal, act, quarantine, quarantine_key."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         self._db = connection
+        self._shelf = shelf
 
     def write(self, effects: Effects, run: int) -> None:
         """All that one step wants remembered."""
@@ -146,7 +148,8 @@ class Records:
         for quarantined in effects.quarantined:
             self._quarantine(quarantined, effects.at)
 
-    def _reports(self, reports: Iterable[Report], at: int) -> None:
+    def _reports(self, reports: Sequence[Report], at: int) -> None:
+        self._shelf.drop(report.cluster_id for report in reports)
         self._db.executemany(
             "INSERT INTO report (digest, kind, cluster_id, field, system, state, first_at, last_at, count, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"
@@ -164,10 +167,11 @@ class Records:
     def set_state(self, digests: Iterable[bytes], state: str, by: str, at: int, chosen: Any = None) -> None:
         """Settle or resolve reports, and say what ended them."""
         for digest in digests:
-            row = self._db.execute("SELECT body FROM report WHERE digest = ?", (digest,)).fetchone()
+            row = self._db.execute("SELECT body, cluster_id FROM report WHERE digest = ?", (digest,)).fetchone()
             if row is None:
                 continue
             body = _body(row[0])
+            self._shelf.drop([row[1]])
             body.decided_by = by
             if state == ReportState.RESOLVED:
                 body.chosen, body.has_choice = chosen, True

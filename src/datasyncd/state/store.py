@@ -15,12 +15,12 @@ from typing import Protocol, TypeVar
 import aiosqlite
 import anyio
 
-from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.fingerprint import Fingerprinter
 
 from .copy import copy_of
 from .database import connect, lock
 from .errors import DamagedState, StateUnavailable, of_sqlite
+from .shelf import Shelf
 from .transaction import Tx
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Journaled:
         self.run = 0
         self.trouble = ""
         self._announced: tuple[str, bytes] | None = None
-        self._kept: dict[int, Cluster] = {}
+        self._shelf = Shelf()
         self._number_key = "UPDATE meta SET value = ? WHERE name = ?"
         secret = db.execute("SELECT value FROM meta WHERE name = ?", (SECRET,)).fetchone()
         self.fingerprints = Fingerprinter(bytes(secret[0]))
@@ -83,7 +83,7 @@ class Journaled:
         begin = self.sequence
         if self._announced is not None:
             begin = self.run = begin + 1  # the number of the run, taken only if this step writes anything
-        tx = Tx(db, begin, self._now(), self.run, self._kept)
+        tx = Tx(db, begin, self._now(), self.run, self._shelf)
         before = db.total_changes
         db.execute("BEGIN")
         try:
@@ -97,7 +97,7 @@ class Journaled:
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
-            self._kept.clear()
+            self._shelf.clear()
             if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
                 self._shrink()
             raise

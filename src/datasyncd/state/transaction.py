@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import Effects
 
 from .clusters import Clusters
@@ -13,24 +12,23 @@ from .outbox import Outbox
 from .readings import Readings
 from .records import Records
 from .retention import Retention
+from .shelf import Shelf
 
 
 class Tx:
     """One transaction over the state, as a step sees it. Not used after the step returns."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, sequence: int, at: int, run: int, kept: dict[int, Cluster]
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, sequence: int, at: int, run: int, shelf: Shelf) -> None:
         self._db = connection
         self.sequence = sequence
         self.at = at
         """Microseconds: the time of this transaction."""
         self.run = run
         self._stamp = 0
-        self.clusters = Clusters(connection, kept)
-        self.outbox = Outbox(connection)
+        self.clusters = Clusters(connection, shelf)
+        self.outbox = Outbox(connection, shelf)
         self.readings = Readings(connection)
-        self.records = Records(connection)
+        self.records = Records(connection, shelf)
         self.guards = Guards(connection)
         self.retention = Retention(connection)
 

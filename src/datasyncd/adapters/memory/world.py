@@ -139,7 +139,9 @@ class MemorySystem:
             return Written(key)
         kept = {} if self.capabilities.whole_record else state.fields
         after = self._write(object, key, {**kept, **self._stored(write.fields)})
-        return Written(key, image(key, after) if image else None)
+        # Only a version that is a digest tells that nothing else was saved since.
+        alone = enforced and isinstance(write.version, bytes) and kept is state.fields
+        return Written(key, image(key, after) if image else None, alone)
 
     def _land_create(self, object: str, write: Write, image: Image | None) -> Outcome:
         """A repeated idempotency key answers with what the first one made, as it was then."""

@@ -20,10 +20,10 @@ from datasyncd.adapters.contract import (
     Record,
     Rejected,
     Stale,
-    Version,
     Write,
     Written,
 )
+from datasyncd.adapters.digest import alike_but
 
 from . import reading
 from .form import Unfit
@@ -45,6 +45,8 @@ class Change(msgspec.Struct, frozen=True):
     """What they are set to, in the forms in which values travel."""
     parts: Parts | None
     """The present key of its row; None: a new row."""
+    before: Record | None = None
+    """Its row at the version that the write named, if that version is a digest of all of it."""
 
 
 class Landed(msgspec.Struct, frozen=True):
@@ -52,10 +54,11 @@ class Landed(msgspec.Struct, frozen=True):
 
     key: Key
     parts: Parts
+    change: Change
 
 
-Standing: TypeAlias = Mapping[Key, tuple[Parts, Version]]
-"""Key -> its texts and the version of its row. No version: the row cannot be read, and no version is its own."""
+Standing: TypeAlias = Mapping[Key, tuple[Parts, Record | None]]
+"""Key -> its texts and its row. None: the row cannot be read, and no version is its own."""
 
 Result: TypeAlias = "Outcome | Landed"
 
@@ -83,8 +86,12 @@ class Batch:
         return [self._answer(result, images) if isinstance(result, Landed) else result for result in results]
 
     def _answer(self, landed: Landed, images: Mapping[Key, Record | Malformed]) -> Outcome:
-        image = images.get(landed.key)
-        return Written(landed.key, image if isinstance(image, Record) else None)
+        image, change = images.get(landed.key), landed.change
+        if not isinstance(image, Record):
+            return Written(landed.key)
+        before = change.before
+        alone = before is not None and alike_but(change.write.fields, before.fields, image.fields)
+        return Written(landed.key, image, alone)
 
     async def _part(self, writes: Sequence[Write]) -> list[Result]:
         """Writes of different records."""
@@ -102,7 +109,7 @@ class Batch:
         sql = self._selection.to_replace if moves else self._selection.to_update
         rows = await reading.by_key(self._connection, self._selection, sql, list(parts.values()))
         return {
-            key: (texts, row.version if isinstance(row, Record) else None)
+            key: (texts, row if isinstance(row, Record) else None)
             for key, texts in parts.items()
             if (row := rows.get(key)) is not None
         }
@@ -121,14 +128,15 @@ class Batch:
         found = standing.get(write.key or "")
         if found is None:
             return Written(write.key or "") if write.op == "delete" else Missing()
-        parts, version = found
-        if write.version is not None and write.version != version:
+        parts, row = found
+        if write.version is not None and (row is None or write.version != row.version):
             return Stale()
         fields = write.fields
         if self._rekeys(write):
             same = {name for name, part in zip(self._keys, parts, strict=True) if part_of(fields.get(name)) == part}
             fields = {name: value for name, value in fields.items() if name not in same}
-        return self._change(write, fields, parts)
+        exact = write.version is not None and self._selection.version is None
+        return self._change(write, fields, parts, row if exact else None)
 
     def _judge_create(self, write: Write) -> Result | Change:
         fields = {n: v for n, v in write.fields.items() if v is not None or n not in self._keys}
@@ -172,13 +180,15 @@ class Batch:
             return "a view is only read"
         return "the database makes its values" if column.is_generated and name not in self._keys else ""
 
-    def _change(self, write: Write, fields: Mapping[str, Native], parts: Parts | None) -> Result | Change:
+    def _change(
+        self, write: Write, fields: Mapping[str, Native], parts: Parts | None, before: Record | None = None
+    ) -> Result | Change:
         columns = self._table.columns
         try:
             values = [None if value is None else columns[name].form.to_wire(value) for name, value in fields.items()]
         except Unfit:
             return self._unfit(fields)
-        return Change(write, tuple(fields), tuple(values), parts)
+        return Change(write, tuple(fields), tuple(values), parts, before)
 
     def _unfit(self, fields: Mapping[str, Native]) -> Rejected:
         """The refusal of values of which one at least has no form in its column."""
@@ -217,7 +227,7 @@ class Batch:
         groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         for index, change in enumerate(changes):
             if change.write.op == "update" and not change.names and change.parts is not None:
-                results[index] = Landed(change.write.key or "", change.parts)
+                results[index] = Landed(change.write.key or "", change.parts, change)
             else:
                 groups.setdefault((change.write.op, change.names), []).append(index)
         for (op, names), indexes in groups.items():
@@ -252,7 +262,7 @@ class Batch:
                 return [_SUPPRESSED]
             raise _Suppressing
         # A table without a trigger that says otherwise answers in the order in which it was given rows.
-        return [self._landed(row) for row in rows]
+        return [self._landed(row, change) for row, change in zip(rows, changes, strict=True)]
 
     async def _update(self, names: tuple[str, ...], changes: Sequence[Change]) -> list[Result]:
         columns = [self._table.columns[name] for name in names]
@@ -265,7 +275,7 @@ class Batch:
             f"WHERE {self._selection.key_is('x')} RETURNING x.n, {self._selection.key_values}"
         )
         rows = await self._connection.fetch(sql, *self._by_number(changes, len(names)))
-        landed = {row[0]: self._landed(row[1:]) for row in map(tuple, rows)}
+        landed = {row[0]: self._landed(row[1:], changes[row[0]]) for row in map(tuple, rows)}
         return [landed.get(n, _SUPPRESSED) for n in range(len(changes))]
 
     async def _delete(self, changes: Sequence[Change]) -> list[Result]:
@@ -288,12 +298,12 @@ class Batch:
         yield from _lists([change.parts or () for change in changes], len(self._keys))
         yield from _lists([change.values for change in changes], width)
 
-    def _landed(self, values: Sequence[Native]) -> Result:
+    def _landed(self, values: Sequence[Native], change: Change) -> Result:
         key = key_of(tuple(values))
         parts = None if key is None else parts_of(key, self._selection.keys)
         if key is None or parts is None:
             return Rejected("the row has no key", self._keys)
-        return Landed(key, parts)
+        return Landed(key, parts, change)
 
 
 class _Suppressing(Exception):

@@ -9,15 +9,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 import msgspec
 
-from datasyncd.adapters.contract import Key, Missing, Native, ObjectSpec, Outcome, Rejected, Stale, Write, Written
+from datasyncd.adapters.contract import (
+    Key,
+    Missing,
+    Native,
+    ObjectSpec,
+    Outcome,
+    Record,
+    Rejected,
+    Stale,
+    Write,
+    Written,
+)
+from datasyncd.adapters.digest import alike_but
 
 from .keys import key_text, native_keys
 from .reading import as_records, digest_of
 from .refusal import UNFIT, is_refusal, refusal
-from .selection import Selection
+from .selection import Row, Selection
 from .table import check, quoted, table_of
 
 
@@ -38,12 +51,19 @@ class Change(msgspec.Struct):
     """Columns to set; the key is among them only if it is given for a new row, or changes."""
     native: Native = None
     """The present key of its row, as SQLite holds it; None: a new row."""
+    before: Row | None = None
+    """Its row at the version that the write named."""
+
+
+Standing: TypeAlias = tuple[Row, bytes | None]
+"""A row and its digest. No digest: the row cannot be read, and no version is its own."""
 
 
 class Landed(msgspec.Struct):
     """A write that was made: the key of its row now, as SQLite holds it."""
 
     native: Native
+    change: Change
 
 
 class Batch:
@@ -81,11 +101,18 @@ class Batch:
         answers: list[Outcome] = []
         for result in results:
             if isinstance(result, Landed):
-                key = key_text(result.native) or ""
-                answers.append(Written(key, images.get(key)))
+                answers.append(self._answer(result, images))
             else:
                 answers.append(result)
         return answers
+
+    def _answer(self, landed: Landed, images: Mapping[Key, Record]) -> Outcome:
+        key, change = key_text(landed.native) or "", landed.change
+        image = images.get(key)
+        if image is None or change.before is None:
+            return Written(key, image)
+        before = dict(zip(self._spec.columns, change.before, strict=True))
+        return Written(key, image, alike_but(change.write.fields, before, image.fields))
 
     def _together(self, keys: Sequence[Key]) -> list[Outcome | Landed] | None:
         """All at once; None, and nothing done, if the database refused something."""
@@ -118,18 +145,18 @@ class Batch:
         self.connection.execute("RELEASE single")
         return result
 
-    def _standing(self, keys: Sequence[Key]) -> dict[Key, tuple[Native, bytes | None]]:
-        """Key -> the row's native key and digest. No digest: the row cannot be read, and no version is its own."""
+    def _standing(self, keys: Sequence[Key]) -> dict[Key, Standing]:
+        """Key -> its row."""
         untyped = self._table.columns[self._spec.key].kind == "any"
         wanted = [native for key in keys for native in native_keys(key, untyped)]
-        standing: dict[Key, tuple[Native, bytes | None]] = {}
+        standing: dict[Key, Standing] = {}
         for row in self._selection.by_key(self.connection, wanted):
             key = key_text(row[0])
             if key is not None:
-                standing[key] = (row[0], None if key in standing else digest_of(row))
+                standing[key] = (row, None if key in standing else digest_of(row))
         return standing
 
-    def _judge(self, write: Write, standing: Mapping[Key, tuple[Native, bytes | None]]) -> Outcome | Change:
+    def _judge(self, write: Write, standing: Mapping[Key, Standing]) -> Outcome | Change:
         """What the batch can say of a write before the database does."""
         unknown = write.fields.keys() - self._table.writable
         if unknown:
@@ -140,13 +167,13 @@ class Batch:
         found = standing.get(write.key or "")
         if found is None:
             return Written(write.key or "") if write.op == "delete" else Missing()
-        native, version = found
+        row, version = found
         if write.version is not None and write.version != version:
             return Stale()
         fields = write.fields
         if self._spec.key in fields and key_text(fields[self._spec.key]) == write.key:
             fields = {name: value for name, value in fields.items() if name != self._spec.key}
-        return Change(write, fields, native)
+        return Change(write, fields, row[0], None if write.version is None else row)
 
     def _judge_create(self, write: Write) -> Outcome | Change:
         key, given = self._spec.key, write.fields.get(self._spec.key)
@@ -177,7 +204,7 @@ class Batch:
                 if change.fields:
                     values = (*change.fields.values(), change.native)
                     updates.setdefault(tuple(change.fields), []).append(values)
-                results.append(Landed(change.native))
+                results.append(Landed(change.native, change))
         table, key = self._table.name, self._spec.key
         for names, rows in updates.items():
             self.rows += self.connection.executemany(_update(table, key, names), rows).rowcount
@@ -198,7 +225,9 @@ class Batch:
         self.rows += len(rows)
         if not rows:
             return Rejected("a trigger of the table left the write out")
-        return Landed(rows[0][0]) if key_text(rows[0][0]) is not None else Rejected(f"{key!r} is no key", (key,))
+        if key_text(rows[0][0]) is None:
+            return Rejected(f"{key!r} is no key", (key,))
+        return Landed(rows[0][0], change)
 
 
 # "OR ABORT" overrides what a constraint says of itself: REPLACE would delete another record, IGNORE hide the refusal.

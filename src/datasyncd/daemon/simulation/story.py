@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from datasyncd.state.records import JournalRow, Records
+from datasyncd.state.shelf import Shelf
 
 from .scheduler import SECOND
 
@@ -45,7 +46,7 @@ class Story:
             return
         new = {row[0] for row in rows}
         self._told = max(new)
-        journal = [line for id in dict.fromkeys(row[1] for row in rows) for line in Records(db).journal(id)]
+        journal = [line for id in dict.fromkeys(row[1] for row in rows) for line in Records(db, Shelf()).journal(id)]
         for line in sorted((line for line in journal if line.id in new), key=lambda line: line.id):
             self.tells(at, line.cause, self._sentence(line))
 
