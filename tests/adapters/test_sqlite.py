@@ -405,6 +405,20 @@ async def test_the_image_shows_what_triggers_made_of_the_row(app: Path) -> None:
         assert outcomes[0] == Written("1", await one(desk, "contacts", "1"))
 
 
+async def test_an_answer_says_whether_anything_but_the_write_changed_the_row(app: Path) -> None:
+    made(
+        app,
+        "CREATE TRIGGER named AFTER UPDATE OF email ON contacts WHEN new.email = 'new' BEGIN "
+        "UPDATE contacts SET name = 'Nan' WHERE id = new.id; END",
+    )
+    async with opened("sqlite", app.parent, CONTACTS, path="app.db") as desk:
+        for email, version, alone in (("plain", True, True), ("new", True, False), ("blind", False, False)):
+            told = (await one(desk, "contacts", "1")).version if version else None
+            (answer,) = await desk.push("contacts", [Write("update", "1", {"email": email}, told)])
+
+            assert answer == Written("1", await one(desk, "contacts", "1"), alone)
+
+
 async def test_a_trigger_that_rolls_back_stops_only_its_own_write(app: Path) -> None:
     made(
         app,

@@ -129,13 +129,13 @@ def overlapping_reading_used(replace: Replace) -> None:
 def fresh_version_fetched(replace: Replace) -> None:
     original = Delivery._send
 
-    async def send(self: Any, sends: Any) -> None:
+    async def send(self: Any, sends: Any, *rest: Any) -> Any:
         keys = [sending.write.key for sending in sends if sending.write.key is not None]
         fresh = {record.key: record for record in await self.link.adapter.read(self.link.object, keys)} if keys else {}
         for sending in sends:
             if hasattr(record := fresh.get(sending.write.key), "version"):
                 sending.write.version = record.version  # type: ignore[union-attr]
-        await original(self, sends)
+        return await original(self, sends, *rest)
 
     replace(Delivery, "_send", send)
 

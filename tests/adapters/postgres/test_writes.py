@@ -63,6 +63,20 @@ async def test_an_update_is_stale_once_a_mapped_column_changed_and_only_then(sho
         assert await shop.rows("SELECT name, age, note FROM contacts WHERE id = 1") == [("Anna", 30, "not ours")]
 
 
+async def test_an_answer_says_whether_anything_but_the_write_changed_the_row(shop: Database) -> None:
+    await shop.run(
+        "CREATE FUNCTION rename() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.name = 'Nan'; RETURN NEW; END$$",
+        "CREATE TRIGGER rename BEFORE UPDATE ON contacts FOR EACH ROW WHEN (NEW.email = 'new')"
+        " EXECUTE FUNCTION rename()",
+    )
+    async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk:
+        for email, version, alone in (("plain", True, True), ("new", True, False), ("blind", False, False)):
+            told = (await one(desk, "contacts", "1")).version if version else None
+            (answer,) = await desk.push("contacts", [Write("update", "1", {"email": email}, told)])
+
+            assert answer == Written("1", await one(desk, "contacts", "1"), alone)
+
+
 async def test_a_version_column_is_compared_and_raised(shop: Database) -> None:
     await shop.run("ALTER TABLE contacts ADD counter bigint NOT NULL DEFAULT 1")
     options: dict[str, Any] = {"dsn": shop.dsn(), "version": {"contacts": "counter"}}
