@@ -65,7 +65,7 @@ def connect(path: Path) -> sqlite3.Connection:
             look(db, path)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA cache_size = -32768")
+            db.execute("PRAGMA cache_size = -8192")
             db.execute("PRAGMA temp_store = MEMORY")
             db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             migrate(db, path)
