@@ -55,8 +55,8 @@ simulate: $(READY) ## the reconciler under faults, SEEDS=20000 histories, and wi
 	@$(BIN)/python -m datasyncd simulate --seeds $(SEEDS)
 	@$(BIN)/python -m tests.simulation.test_mutants
 
-torture: $(READY) ## kill the daemon at every step and look for what was lost (minutes)
-	@$(BIN)/python -m pytest -q -n 0 -o python_files="torture_*.py test_*.py" tests/torture $(PYTEST_ARGS)
+torture: $(READY) ## kill the daemon at every step, take disks, servers and clocks away, look for what was lost (minutes)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -o python_files="torture_*.py test_*.py" tests/torture $(PYTEST_ARGS)
 
 # Resolved once for every Python from 3.11 on; markers tell the versions apart. The runtime gets the versions that
 # the tests ran with.

@@ -28,6 +28,8 @@ OWNER = "postgres"
 UNPRIVILEGED = "nobody"
 """Whom the server runs as when the tests are run by root, as whom it refuses to."""
 START_S = 60
+STILL_IN_USE = "is still in use"
+"""Said of the memory of a server that was killed, for as long as its processes have not noticed."""
 VERSIONS = {16: "pginstall", 18: "pginstall18"}
 """The folders of the versions that the package has."""
 NEWEST = 18
@@ -68,26 +70,57 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
+        deadline = time.monotonic() + START_S
+        self._process = self._started()
+        while time.monotonic() < deadline:
+            if self.answers:
+                return
+            if self.has_ended:
+                if STILL_IN_USE not in (self.folder / "log").read_text().rsplit("FATAL", 1)[-1]:
+                    break
+                self._process = self._started()
+            time.sleep(0.02)
+        raise AssertionError(f"the server does not start: {(self.folder / 'log').read_text()}")
+
+    def _started(self) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port),
                  "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}",
                  *(word for name, value in self._settings.items() for word in ("-c", f"{name}={value}"))],
                 stdout=log, stderr=log, user=self._user, cwd=self.folder, start_new_session=True, env=self._environ,
             )  # fmt: skip
-        deadline = time.monotonic() + START_S
-        while self._process.poll() is None and time.monotonic() < deadline:
-            if self._ask("pg_isready", "-h", "127.0.0.1", "-p", str(self.port)) == 0:
-                return
-            time.sleep(0.02)
-        raise AssertionError(f"the server does not start: {(self.folder / 'log').read_text()}")
 
     def stop(self, mode: signal.Signals = signal.SIGINT) -> None:
-        """Stop it at once: SIGINT ends all connections in good order, SIGQUIT is a crash."""
+        """Stop it at once: SIGINT ends all connections in good order, SIGQUIT is a crash, SIGKILL a worse one."""
         if self._process is not None:
             self._process.send_signal(mode)
             self._process.wait(START_S)
             self._process = None
+
+    def signal(self, mode: signal.Signals) -> None:
+        """Send it a signal, and do not wait."""
+        assert self._process is not None
+        self._process.send_signal(mode)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        return self._ask("pg_isready", "-h", "127.0.0.1", "-p", str(self.port)) == 0
+
+    @property
+    def starts(self) -> int:
+        """How often it has begun to take connections, also after a crash of one of its processes."""
+        return (self.folder / "log").read_text().count("ready to accept connections")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def dsn(self, database: str, user: str = OWNER) -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"

@@ -1,14 +1,30 @@
-"""Fixtures of this folder."""
+"""Fixtures of this folder, and what was done, at the end of a run."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.three_stores import Stores
+from tests.torture import tally
 from tests.torture.load import everybody
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if tally.PLACE not in os.environ:
+        number, os.environ[tally.PLACE] = tempfile.mkstemp(prefix="datasyncd-torture-")
+        os.close(number)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("what was done")
+    for what, times in sorted(tally.counted().items()):
+        terminalreporter.write_line(f"{times:>5}  {what}")
+    Path(os.environ.pop(tally.PLACE)).unlink()
 
 
 @pytest.fixture(scope="module")

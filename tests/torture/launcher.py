@@ -1,7 +1,9 @@
 """`datasyncd` in a process to which something happens when it comes to a named point for the n-th time.
 
     python -m tests.torture.launcher kill POINT N run --config config.toml     it dies by SIGKILL
+    python -m tests.torture.launcher pause POINT N run --config config.toml    it stands still until it gets SIGCONT
     python -m tests.torture.launcher FILE POINT N run --config config.toml     the disk of FILE is filled with it
+    python -m tests.torture.launcher end:PID:9 POINT N run --config ...        that process is sent the signal, and ends
     python -m tests.torture.launcher clock FILE 0 run --config config.toml     its wall clock is ahead by what FILE says
 
 Nothing of the daemon knows of this: the functions around a point are wrapped here, and then the real command runs.
@@ -34,9 +36,10 @@ from datasyncd.adapters.sqlite import writing as sqlite_writing
 from datasyncd.adapters.sqlite.batch import Batch
 from datasyncd.daemon import cli, engine, puller, pusher, restore, throttle
 from datasyncd.daemon.cli import backup as backup_command
-from datasyncd.state import backup
+from datasyncd.state import backup, database
 from datasyncd.state.readings import Readings
 from datasyncd.state.store import Journaled
+from tests.torture import tally
 
 Function = Callable[..., Any]
 PLACES = {"contacts.csv": "mail", "people.jsonl": "prefs"}
@@ -86,15 +89,34 @@ class Killer:
             return
         with self._lock:
             self._left -= 1
-            if self._left == 0 and self._action == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-                threading.Event().wait()
-            elif self._left == 0:
-                fill(Path(self._action))
+            if self._left == 0:
+                self._act()
+
+    def _act(self) -> None:
+        if self._action == "kill":
+            tally.count("kill -9 at a point, by its name")
+            os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()
+        elif self._action == "pause":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif self._action.startswith("end:"):
+            tally.count("a PostgreSQL server ended at a point of a write")
+            end(*map(int, self._action.split(":")[1:]))
+        else:
+            fill(Path(self._action))
+
+
+def end(pid: int, number: int) -> None:
+    """Send a process a signal, and wait until it has ended; whoever started it may not have looked yet."""
+    os.kill(pid, number)
+    with contextlib.suppress(FileNotFoundError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.002)
 
 
 def fill(file: Path) -> None:
     """Take all that is left of a disk."""
+    tally.count("a disk filled")
     with file.open("ab", buffering=0) as out:
         for size in (1 << 16, 1 << 12, 1):
             with contextlib.suppress(OSError):
@@ -117,8 +139,16 @@ POSTGRES_POINTS = (
     "prefs: after its commit",
     "after the answer of prefs",
 )
-BACKUP_POINTS = ("backup: copied", "backup: looked at", "backup: named")
+CREATION_POINTS = (
+    "creation: its file is empty",
+    "creation: before its commit",
+    "creation: after its commit",
+    "creation: named, the folder not on the disk",
+)
+MIGRATION_POINTS = ("migration: before it", "migration: before its commit", "migration: after its commit")
+BACKUP_POINTS = ("backup: copying", "backup: copied", "backup: looked at", "backup: named")
 RESTORE_POINTS = (
+    "restore: copying",
     "restore: copied",
     "restore: brought up to date",
     "restore: before the log moves",
@@ -141,6 +171,7 @@ def wrap(killer: Killer) -> None:
     _wrap_files(killer)
     _wrap_databases(killer)
     _wrap_backups(killer)
+    _wrap_migrations(killer)
 
 
 def _wrap_steps(killer: Killer) -> None:
@@ -273,12 +304,18 @@ def _wrap_databases(killer: Killer) -> None:
 
 def _wrap_backups(killer: Killer) -> None:
     """The stages of `backup` and of `restore`."""
-    copy, inspect, name = backup.copy, backup.inspect, backup_command._put
+    fold, copy, inspect, name = backup.as_one_file, backup.copy, backup.inspect, backup_command._put
     outdate, take_place, place = restore.outdate, backup.take_place, os.replace
     restoring = sys.argv[4:5] == ["restore"]
 
     def copied(source: Any, target: Any) -> None:
+        def copying(made: Any) -> None:
+            killer.reached("restore: copying" if restoring else "backup: copying")
+            fold(made)
+
+        put(backup, as_one_file=copying)
         copy(source, target)
+        put(backup, as_one_file=fold)
         killer.reached("restore: copied" if restoring else "backup: copied")
 
     def inspected(path: Any) -> Any:
@@ -310,6 +347,32 @@ def _wrap_backups(killer: Killer) -> None:
     put(backup, copy=copied, inspect=inspected, take_place=took_place)
     put(backup_command, _put=named)
     put(restore, outdate=outdated)
+    put(os, replace=replaced)
+
+
+def _wrap_migrations(killer: Killer) -> None:
+    """The stages of making a state, and of bringing one up to date."""
+    migrate, place = database.migrate, os.replace
+
+    def migrated(db: Any, path: Any) -> None:
+        creating = os.path.basename(path) == f"{engine.STATE_FILE}.creating"
+        what = "creation" if creating else "migration"
+        killer.reached("creation: its file is empty" if creating else "migration: before it")
+        db.set_trace_callback(lambda sql: killer.reached(f"{what}: before its commit" if "COMMIT" in sql else ""))
+        before = version(db)
+        migrate(db, path)
+        db.set_trace_callback(None)
+        killer.reached(f"{what}: after its commit" if version(db) != before else "")
+
+    def version(db: Any) -> int:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+    def replaced(source: Any, target: Any) -> None:
+        place(source, target)
+        named = os.path.basename(source) == f"{engine.STATE_FILE}.creating"
+        killer.reached("creation: named, the folder not on the disk" if named else "")
+
+    put(database, migrate=migrated)
     put(os, replace=replaced)
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Mapping
+from typing import Any
 
 from tests.end_to_end.accounts import lost
 from tests.end_to_end.three_stores import SYSTEMS, Change, Edit, Row, Stores, person_named
 
-PEOPLE, LEAVING = 24, 24
-"""How many stay, and how many more are deleted one by one and never edited. Those come first: SQLite gives the number
-of its last row again when that was deleted."""
+PEOPLE, LEAVING, CLASHING = 24, 24, 24
+"""How many stay, how many more are deleted one by one and never edited, and of how many two people edit the note at
+once. Those who leave come first: SQLite gives the number of its last row again when that was deleted."""
+OPEN = "to be settled"
 OWN = {"crm": ("first_name", "note"), "mail": ("last_name", "email"), "prefs": ("city", "sms")}
 """The fields that are edited in each store."""
 
 
 def everybody() -> list[Row]:
-    return [person_named(n) for n in range(PEOPLE + LEAVING)]
+    return [person_named(n) for n in range(LEAVING + PEOPLE + CLASHING)]
 
 
 class Load:
@@ -31,8 +34,11 @@ class Load:
         self._chance = random.Random(seed)
         self._stay = [f"C{n:05}" for n in range(LEAVING, LEAVING + PEOPLE)]
         self._leave = [f"C{n:05}" for n in range(LEAVING)]
+        self._clash = [f"C{n:05}" for n in range(LEAVING + PEOPLE, LEAVING + PEOPLE + CLASHING)]
+        self.clashes: dict[str, dict[str, str]] = {}
+        """Whose note two people edited without knowing of each other: what each store was given."""
         self._numbers = itertools.count(1)
-        self._new = itertools.count(PEOPLE + LEAVING)
+        self._new = itertools.count(LEAVING + PEOPLE + CLASHING)
 
     def round(self, systems: tuple[str, ...] = SYSTEMS) -> None:
         """Each store is edited; one person is new in one of them, and one is deleted in one of them."""
@@ -50,27 +56,70 @@ class Load:
             del self.expected[person_id]
             self.stores.by_name[self._chance.choice(systems)].delete([person_id])
 
+    def clash(self, *systems: str) -> None:
+        """A note is edited in two stores while nobody carries anything from one to the other."""
+        person = self._clash.pop()
+        made = []
+        for system in systems:
+            made += self.stores.by_name[system].edit([Change(person, "note", f"note {next(self._numbers)}")])
+        assert len({edit.replaced for edit in made}) == 1, "one author has seen what the other wrote"
+        self.edits += made
+        self.clashes[person] = {edit.system: edit.value for edit in made}
+        self.expected[person]["note"] = OPEN
+
     def _change(self, person: str, system: str) -> Change:
         number, field = next(self._numbers), self._chance.choice(OWN[system])
         value = f"e{number}@example.org" if field == "email" else "out" if field == "sms" else f"{field} {number}"
         return Change(person, field, value)
 
     def arrived(self) -> bool:
-        return all(rows == self.expected for rows in self.stores.rows().values())
+        return all(shown == self.expected for shown in self._shown().values())
 
     def check(self) -> None:
-        """All is everywhere, once, and nothing else; nobody is asked anything, and nothing is left to do."""
+        """All is everywhere, once, and nothing else; nobody is asked anything but of clashes, and nothing is left."""
+        self._settle()
         done = self.stores.sync()
         asked = {name: done.document[name] for name in ("conflicts", "quarantined", "held")}
         assert (done.code, done.document["failed"], asked) == (0, {}, dict.fromkeys(asked, 0))
-        for system, rows in self.stores.rows().items():
+        for system, rows in self._shown().items():
             wrong = {
                 person: (rows.get(person), self.expected.get(person))
                 for person in rows.keys() | self.expected.keys()
                 if rows.get(person) != self.expected.get(person)
             }
             assert wrong == {}, f"{system}: {wrong}"
-        assert lost(self.edits, self.expected, []) == []
-        assert self.stores.json("conflicts", "list", "--all") == []
+        reports = self.stores.json("conflicts", "list", "--all")
+        assert {report["key"]: sides(report) for report in reports} == self.clashes
+        assert len(reports) == len(self.clashes)
+        assert lost(self.edits, self.expected, reports) == []
         again = self.stores.sync()
         assert again.written == {system: {"create": 0, "update": 0, "delete": 0} for system in SYSTEMS}
+
+    def _settle(self) -> None:
+        """Each clash is reported with both values, and the newer of them is chosen."""
+        if not self.clashes:
+            return
+        done = self.stores.sync()
+        assert (done.code, done.document["failed"], done.document["conflicts"]) == (1, {}, len(self.clashes))
+        reports = self.stores.json("conflicts", "list")
+        assert {report["key"]: sides(report) for report in reports} == self.clashes
+        assert self.stores.json("resolve", "--where", "field == 'note'", "--newest")["refused"] == []
+        self.stores.sync()
+        chosen = self.stores.crm.rows()
+        for person, values in self.clashes.items():
+            assert chosen[person]["note"] in values.values()
+            self.expected[person]["note"] = chosen[person]["note"]
+
+    def _shown(self) -> dict[str, dict[str, Row]]:
+        """What the stores show; a note of which somebody is to say what it is stands in each as it is."""
+        rows = self.stores.rows()
+        for person in self.clashes:
+            if self.expected[person]["note"] == OPEN:
+                for shown in rows.values():
+                    shown[person]["note"] = OPEN
+        return rows
+
+
+def sides(report: Mapping[str, Any]) -> dict[str, str]:
+    """What each system says in a conflict."""
+    return {candidate["system"]: candidate["value"] for candidate in report["candidates"]}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.end_to_end.test_kill import attempts
 from tests.end_to_end.three_stores import Stores, environment
 from tests.torture.load import Load
 
@@ -52,3 +53,13 @@ def nothing_was_logged_of_a_bug(stores: Stores) -> None:
     text = stores.log_file.read_text(encoding="utf-8")
     assert "task_crashed" not in text
     assert "Traceback" not in text
+
+
+def settled(stores: Stores) -> None:
+    """Until a record that was being made can no longer come, none is made anew: 30 s for PostgreSQL."""
+    stores.sync()
+    deadline = time.monotonic() + 60
+    while any(attempts(stores).values()) and time.monotonic() < deadline:
+        time.sleep(5)
+        stores.sync()
+    assert attempts(stores) == {"open": 0, "unknown": 0}

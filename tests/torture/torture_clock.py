@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.three_stores import CONFIG, GUARDS_OFF, Stores, until
+from tests.torture import tally
 from tests.torture.load import Load
 from tests.torture.processes import launched, nothing_was_logged_of_a_bug
 
@@ -23,6 +24,11 @@ def hands(stores: Stores) -> Path:
     file = stores.folder / "ahead"
     file.write_text("0")
     return file
+
+
+def set_clock(hands: Path, ahead_s: str) -> None:
+    tally.count("a clock set")
+    hands.write_text(ahead_s)
 
 
 def clock_of(stores: Stores) -> int:
@@ -52,7 +58,7 @@ def test_a_clock_that_jumps_while_the_daemon_runs(stores: Stores, hands: Path, f
     with launched(stores, "clock", str(hands), 0, "run") as process:
         at = works(stores, load)
         for jump in (first, 0, -first, 0):
-            hands.write_text(str(jump))
+            set_clock(hands, str(jump))
             time.sleep(0.5)
             at = works(stores, load, after=at)
         assert stores.json("status")["problems"] == []
@@ -67,7 +73,7 @@ def test_a_clock_that_is_set_while_the_daemon_is_down(stores: Stores, hands: Pat
     load = Load(stores)
     at = clock_of(stores)
     for jump in jumps:
-        hands.write_text(str(jump))
+        set_clock(hands, str(jump))
         load.round()
         with launched(stores, "clock", str(hands), 0, "run"):
             at = works(stores, load, after=at)
@@ -80,10 +86,10 @@ def test_a_clock_that_is_set_while_the_daemon_is_down(stores: Stores, hands: Pat
 
 def test_a_write_that_failed_is_tried_again_soon_after_a_run_whose_clock_was_ahead(stores: Stores, hands: Path) -> None:
     load = Load(stores)
-    hands.write_text(str(MONTH_S))
+    set_clock(hands, str(MONTH_S))
     with launched(stores, "clock", str(hands), 0, "run"):
         works(stores, load)
-    hands.write_text("0")
+    set_clock(hands, "0")
     held = sqlite3.connect(stores.crm.file, isolation_level=None)
     with launched(stores, "clock", str(hands), 0, "run"):
         works(stores, load)

@@ -7,7 +7,6 @@ as always.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tests.end_to_end.three_stores import Stores
 from tests.servers.postgres import Database
 from tests.torture import launcher
 from tests.torture.load import Load, everybody
-from tests.torture.processes import killed_at, nothing_was_logged_of_a_bug
+from tests.torture.processes import killed_at, nothing_was_logged_of_a_bug, settled
 
 TIMES = (1, 3)
 """Of coming to a point, the one at which it dies, in one life after another."""
@@ -97,13 +96,3 @@ def test_killed_again_and_again_while_postgres_is_to_make_records(with_postgres:
     settled(with_postgres)
     load.check()
     nothing_was_logged_of_a_bug(with_postgres)
-
-
-def settled(stores: Stores) -> None:
-    """Until a record that was being made can no longer come, none is made anew: 30 s for PostgreSQL."""
-    stores.sync()
-    deadline = time.monotonic() + 60
-    while any(attempts(stores).values()) and time.monotonic() < deadline:
-        time.sleep(5)
-        stores.sync()
-    assert attempts(stores) == {"open": 0, "unknown": 0}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.three_stores import Stores
+from tests.torture import tally
 from tests.torture.load import Load, everybody
 
 PAGE = 4096
@@ -79,6 +80,7 @@ def test_the_daemon_is_refused_too_and_a_restore_helps(due: Load, tmp_path: Path
 
 
 def flip(state: Path, place: int) -> None:
+    tally.count("a byte of the state flipped")
     content = bytearray(state.read_bytes())
     content[place] ^= 0x5A
     state.write_bytes(content)

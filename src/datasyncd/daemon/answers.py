@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +31,6 @@ Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 USAGE = 64
 COPY = ".copy-"
 """Between the name of the state and something random: a copy that a backup is made of."""
-LEFT_BEHIND_S = 3_600.0
-"""A copy of that age was left by a command that was killed."""
 
 
 def handlers(app: App) -> dict[str, Handler]:
@@ -77,9 +74,7 @@ def _told(handler: Handler) -> Handler:
 
 def _copy(folder: Path) -> Path:
     """On crash: the copy stays until a later backup finds it."""
-    for left in folder.glob(f"{STATE_FILE}{COPY}*"):
-        if time.time() - left.stat().st_mtime > LEFT_BEHIND_S:
-            left.unlink(missing_ok=True)
+    backup.clear(folder, f"{STATE_FILE}{COPY}")
     target = folder / f"{STATE_FILE}{COPY}{secrets.token_hex(8)}"
     backup.copy(folder / STATE_FILE, target)
     return target

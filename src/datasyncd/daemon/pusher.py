@@ -160,6 +160,9 @@ class Delivery:
             return Batch()
         batch = Batch(claimed=tx.outbox.claim(link.system, link.rule.entity, tx.at, limit))
         clusters = tx.clusters.load_kept(batch.claimed)
+        bound = [cluster.binding_in(link.system) for cluster in clusters.values()]
+        # A write that knows less than a hint does would be refused, and nobody else may come to read the record.
+        hinted = tx.readings.among(link.system, link.object, [binding.ext_id for binding in bound if binding])
         ready: list[Plan] = []
         effects = tx.effects("push")
         stale: list[Cluster] = []
@@ -171,13 +174,12 @@ class Delivery:
                 tx.outbox.postpone(link.system, [cluster.id], self._wait_until(planned, tx.at))
             elif (due_at := self._withheld(tx, planned)) is not None:
                 tx.outbox.postpone(link.system, [cluster.id], due_at)
-            elif planned.step is Step.SEND:
-                ready.append(planned)
             elif planned.step is Step.SEARCH:
                 batch.searches.append(planned)
-            else:
-                assert planned.binding is not None
+            elif planned.binding is not None and (planned.step is Step.READ or planned.binding.ext_id in hinted):
                 batch.reads.append(planned.binding.ext_id)
+            else:
+                ready.append(planned)
         self._drop(tx, stale, effects)
         batch.sends = self._note(tx, ready, effects)
         tx.records.write(effects, tx.run)

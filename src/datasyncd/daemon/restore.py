@@ -48,23 +48,37 @@ def put_back(file: Path, state: Path, now: Callable[[], int]) -> Restored:
     """
     found = backup.inspect(file)
     new = state.with_name(f"{state.name}.restoring")
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{new}{suffix}").unlink(missing_ok=True)
-    backup.copy(file, new)
     at = now()
+    kept = state.with_name(f"{state.name}.replaced-{timestamp(at).replace(':', '')}")
+    _clear(new)
+    try:
+        unknown = _make(file, new, found, state, now)
+        was_there = backup.take_place(new, state, kept)
+    except BaseException:
+        _clear(new)
+        raise
+    return Restored(
+        file=str(file), at=timestamp(found.at), schema=found.schema, records=found.clusters,
+        replaced=str(kept) if was_there else None, unknown=unknown,
+    )  # fmt: skip
+
+
+def _clear(new: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        Path(f"{new}{suffix}").unlink(missing_ok=True)
+
+
+def _make(file: Path, new: Path, found: backup.Contents, state: Path, now: Callable[[], int]) -> int:
+    """The state that is to take the place of the other one. Returns how many writes were under way."""
+    backup.copy(file, new)
     with contextlib.closing(connect(new)) as db:
-        backup.advance(db, *_beyond(found, state, at))
+        backup.advance(db, *_beyond(found, state, now()))
         steps = Journaled(db, now)
         steps.announce("restore", b"")
         unknown = steps.run_step(lambda tx: outdate(tx, found.at, steps.fingerprints))
         backup.as_one_file(db)
     sync(new)
-    kept = state.with_name(f"{state.name}.replaced-{timestamp(at).replace(':', '')}")
-    was_there = backup.take_place(new, state, kept)
-    return Restored(
-        file=str(file), at=timestamp(found.at), schema=found.schema, records=found.clusters,
-        replaced=str(kept) if was_there else None, unknown=unknown,
-    )  # fmt: skip
+    return unknown
 
 
 def _beyond(found: backup.Contents, state: Path, now: int) -> tuple[int, int]:

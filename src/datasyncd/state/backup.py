@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +25,9 @@ _DOCUMENTS = (
     "SELECT body FROM attempt",
 )
 """What is read before anything is decided."""
+
+LEFT_BEHIND_S = 3_600.0
+"""An unfinished copy of that age was left by somebody who was killed."""
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -57,6 +62,14 @@ def copy(source: Path, target: Path) -> None:
         raise
 
 
+def clear(folder: Path, name: str) -> None:
+    """Remove unfinished copies that were left behind: files of this name, something random, and perhaps a suffix."""
+    for left in folder.glob(f"{glob.escape(name)}{'[0-9a-f]' * 16}*"):
+        with contextlib.suppress(OSError):  # somebody else's, or gone already
+            if time.time() - left.stat().st_mtime > LEFT_BEHIND_S:
+                left.unlink()
+
+
 def inspect(path: Path) -> Contents:
     """What a state holds, after a look at every page and document of it. Raises `OSError`, `StateError`."""
     size = path.stat().st_size
@@ -82,14 +95,20 @@ def advance(db: sqlite3.Connection, clock: int, sequence: int) -> None:
 def take_place(new: Path, state: Path, kept: Path) -> bool:
     """Put a state in the place of another, which is kept under its new name. Under the state's lock.
 
-    False: there was none. On crash: the state is the old or the new one, whole.
+    False: there was none. Raises `StateUnavailable` if the state's log cannot be folded into it now.
+    On crash: the state is the old or the new one, whole.
     """
     was_there = state.exists()
     if was_there:
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(state, isolation_level=None)) as db:
-            as_one_file(db)
+        try:
+            with contextlib.closing(sqlite3.connect(state, isolation_level=None)) as db:
+                as_one_file(db)
+        except sqlite3.Error as error:
+            known = opening(error, state)
+            if known.passes:
+                raise known from error
     for suffix in ("-wal", "-shm"):
-        # Left by a damaged state: beside the new one, it would be taken for the log of that.
+        # Of a damaged state: beside the new one, it would be taken for the log of that.
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{state}{suffix}", f"{kept}{suffix}")
     if was_there:

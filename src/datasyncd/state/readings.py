@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -58,6 +59,15 @@ class Readings:
             "SELECT ext_id, generation FROM dirty WHERE system = ? AND object = ?", (system, object)
         )
         return {row[0]: row[1] for row in rows}
+
+    def among(self, system: str, object: str, ext_ids: Sequence[str]) -> set[str]:
+        """Those of some records that wait to be read."""
+        rows = self._db.execute(
+            "SELECT d.ext_id FROM json_each(?) k CROSS JOIN dirty d"
+            " ON d.system = ? AND d.object = ? AND d.ext_id = k.value",
+            (json.dumps(ext_ids), system, object),
+        )
+        return {row[0] for row in rows}
 
     def hinted(self, system: str, object: str) -> dict[str, int]:
         """When each dirty record of an object was hinted last, in microseconds."""

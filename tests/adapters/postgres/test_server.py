@@ -15,7 +15,7 @@ from datasyncd.adapters.contract import ObjectSpec, Outcome, Unknown, Write, Wri
 from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unreachable
 from datasyncd.adapters.testing.desk import one, opened, pages, records
 from tests.servers.postgres import Database, Server, running
-from tests.servers.proxy import between
+from tests.servers.proxy import Fault, between
 
 HERE = Path()
 CONTACTS = ObjectSpec("contacts", "id", ("name", "city"))
@@ -148,13 +148,13 @@ async def test_a_write_whose_connection_is_ended_during_the_commit_is_unknown(ow
 
 async def test_a_commit_that_never_reaches_the_server_is_unknown_and_never_lands(shop: Database) -> None:
     async with between(shop.server.port) as proxy:
-        proxy.swallow = b"COMMIT\0"
+        proxy.fault = Fault("silence", b"COMMIT\0")
         dsn = shop.dsn().replace(str(shop.server.port), str(proxy.port))
         async with opened("postgres", HERE, CONTACTS, dsn=dsn, timeout_s=0.5) as desk:
             outcomes = await desk.push("contacts", [Write("update", "1", {"name": "x"})])
 
             assert [type(outcome) for outcome in outcomes] == [Unknown]
-            assert proxy.swallowed == 1
+            assert proxy.fault is None
         await anyio.sleep(0.5)
     assert await shop.rows("SELECT name FROM contacts WHERE id = 1") == [("name 1",)]
 

@@ -187,6 +187,39 @@ async def test_a_state_of_an_older_schema_is_brought_up_to_date(tmp_path: Path) 
         assert db.execute("PRAGMA user_version").fetchone() == (newest_schema(),)
 
 
+def test_nothing_is_restored_while_a_log_that_a_crash_left_cannot_be_folded_in(shop: Shop) -> None:
+    """Moved away in two steps, state and log would be two halves for whoever dies between them."""
+    state = state_of(shop)
+    with contextlib.closing(sqlite3.connect(state, isolation_level=None, timeout=0)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("UPDATE meta SET value = value + 1 WHERE name = 'sequence'")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM meta").fetchall()
+        before = {file.name: file.read_bytes() for file in state.parent.iterdir() if not file.name.endswith("-shm")}
+
+        done = shop.runs("restore", str(shop.folder / "old"))
+
+        assert (done.exit_code, done.err) == (
+            75, f"datasyncd: {state}: another program has locked it; stop that program\n"
+        )  # fmt: skip
+        left = {file.name: file.read_bytes() for file in state.parent.iterdir() if not file.name.endswith("-shm")}
+        assert left == before
+    assert shop.runs("restore", str(shop.folder / "old")).exit_code == 0
+
+
+def test_what_killed_backups_have_left_goes_with_a_later_one(shop: Shop) -> None:
+    hour_ago = time.time() - 3_700
+    left = [f".copy.{'0' * 16}", f".copy.{'1' * 16}-journal", f".copy.{'2' * 16}", f".other.{'3' * 16}", ".copy.old"]
+    for name in left:
+        (shop.folder / name).write_text("left behind")
+        if "2" not in name:  # of one that is still at work
+            os.utime(shop.folder / name, (hour_ago, hour_ago))
+
+    assert shop.runs("backup", str(shop.folder / "copy")).exit_code == 0
+
+    assert [name for name in left if (shop.folder / name).exists()] == left[2:]
+
+
 # What is put back
 
 

@@ -164,3 +164,24 @@ async def test_a_record_whose_system_may_answer_an_old_state_is_read_once_more_i
             assert list(await hinted()) == [key], "one reading is not enough"
             await is_read()
             worker.stop()
+
+
+async def test_a_write_that_found_its_record_changed_reads_it_before_it_is_sent_again(tmp_path: Path) -> None:
+    """Whatever keeps the pull from reading it: no write is sent blindly, again and again."""
+    stores = Stores(tmp_path)
+    stores.config()
+    stores.add(stores.crm, email="ann@example.org", name="Ann", city="Rome")
+    await stores.sync()
+    async with Engine.open(load(tmp_path / "config.toml"), "run") as engine:
+        crm, shop = engine.links["crm", "person"], engine.links["shop", "person"]
+        stores.crm.execute("UPDATE people SET name = 'Anna'")
+        stores.shop.execute("UPDATE people SET city = 'Oslo'")
+        await cycle.pull_link(engine, crm)
+
+        first = await cycle.push_link(engine, shop, pulled=False)
+        await anyio.sleep(0.1)
+        second = await cycle.push_link(engine, shop, pulled=False)
+
+        assert (first.updated, second.updated) == (0, 1)
+        assert await engine.store.transact(lambda tx: tx.readings.generations("shop", "people")) == {}
+    assert stores.rows(stores.shop) == [("ann@example.org", "Anna", "Oslo", None)]

@@ -27,13 +27,17 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
 
     FILE is written whole or not at all, and only its owner may read it: it holds what the records hold.
     """
+    from datasyncd.state.backup import clear
     from datasyncd.state.database import sync
 
     from ..review.timestamp import timestamp
 
     if file.exists() and not force:
         stop(f"{file}: is there already; --force replaces it", USAGE)
-    new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    # On crash: it stays until a later backup to this file finds it.
+    unfinished = f".{file.name}."
+    new = file.with_name(f"{unfinished}{secrets.token_hex(8)}")
+    clear(file.parent, unfinished)
     with _refusals():
         try:
             _copy(config, new)
