@@ -28,6 +28,7 @@ _CHANGING = (
     (re.compile(r"\bby [\w.-]+\)"), "by SOMEBODY)"),
     (re.compile(r"\bcontact \d+"), "contact N"),
     (re.compile(r"^\d+ cycles? in .* recognised$", re.MULTILINE), "CYCLES"),
+    (re.compile(r"^\d+ +(?=\w+\.\w+ )", re.MULTILINE), "GUARD "),  # numbered by all that was done before
     (re.compile(r"\b\d+\.\d+:\d+\b"), "DOT"),
     (re.compile(r" +"), " "),
     (re.compile(r" $", re.MULTILINE), ""),
