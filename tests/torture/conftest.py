@@ -20,7 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.close(number)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return  # one of several processes: the one that started them tells of all
     terminalreporter.section("what was done")
     for what, times in sorted(tally.counted().items()):
         terminalreporter.write_line(f"{times:>5}  {what}")

@@ -381,7 +381,7 @@ def shift(file: Path) -> None:
     wall_ns = time.time_ns
 
     def ahead_s() -> int:
-        return int(file.read_text() or 0)
+        return int(file.read_text())
 
     class Shifted(datetime.datetime):
         @classmethod
