@@ -315,6 +315,29 @@ def test_a_hint_that_comes_during_the_reading_before_a_write_is_not_used_up() ->
     assert key in world.is_to_be_read("mail")
 
 
+def test_a_hint_that_comes_during_a_reading_that_spares_a_write_is_not_used_up() -> None:
+    """Row 12; M45: the hint that it was read for is gone by then, and the new one is not taken for that."""
+    contact = linked("crm", system("mail", "none"), name="Ann", city="Rome")
+    world, key = contact.world, contact.key("mail")
+    contact.edits("crm", city="Bonn")
+    contact.edits("mail", city="Bonn")
+    world.hears("mail", key)
+    world.pulls("crm")
+
+    def edited() -> None:
+        world.forgets_hints("mail")  # a reading ends that began before this one
+        contact.edits("mail", name="Anna")
+        world.hears("mail", key)
+
+    world.meanwhile("mail", "reading", edited)
+    world.delivers("mail")
+
+    assert world.sent("mail") == []
+    assert world.is_to_be_read("mail") == [key]
+    world.reads("mail")
+    assert contact.siblings("name") == ["Anna"]
+
+
 def test_a_change_that_is_indexed_late_is_seen_by_a_later_pull() -> None:
     """Row 13; F28, F30."""
     mail = system(

@@ -405,6 +405,10 @@ class World:
         """Records that are hinted."""
         return [row.ext_id for row in self.transact(lambda tx: tx.readings.dirty(name, OBJECT, 100))]
 
+    def forgets_hints(self, name: str) -> None:
+        """What was hinted was read."""
+        self.transact(lambda tx: tx.readings.done(name, OBJECT, tx.readings.generations(name, OBJECT).items()))
+
     # The systems
 
     def meanwhile(self, name: str, moment: str, act: Interruption) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,10 +27,12 @@ from datasyncd.reconcile.observe import Observer
 from datasyncd.reconcile.register import Reg, Sib, put
 from datasyncd.reconcile.rules import FieldRule, LinkRule, Policy
 from datasyncd.state import clusters
+from datasyncd.state.readings import Readings
 from datasyncd.state.records import Records
 from datasyncd.state.store import Journaled
 from tests.reconcile import (
     test_consent,
+    test_cursor,
     test_decision_table,
     test_existence,
     test_guards,
@@ -171,6 +174,24 @@ def cursor_without_overlap(replace: Replace) -> None:
     replace(MemoryAdapter, "pull", pull)
 
 
+@mutant(
+    8, "P1", "the cursor moves with the last of what it stands for",
+    lambda: test_cursor.test_a_pull_that_dies_anywhere_is_taken_up_where_nothing_is_missed(True),
+    lambda: test_cursor.test_a_pull_that_dies_anywhere_is_taken_up_where_nothing_is_missed(False),
+)  # fmt: skip
+def cursor_before_its_hints(replace: Replace) -> None:
+    original: Any = vars(puller)["_take"]
+
+    def take(tx: Any, link: Link, fp: Any, page: Any, *given: Any, **named: Any) -> Any:
+        if page.cursor is not None:
+            tx.readings.move(link.system, link.object, page.cursor, 0, 0)
+            tx._db.execute("COMMIT")
+            tx._db.execute("BEGIN")
+        return original(tx, link, fp, page, *given, **named)
+
+    replace(puller, "_take", take)
+
+
 @mutant(9, "P13", "a cluster and what is owed for it are committed together")
 def outbox_in_the_next_transaction(replace: Replace) -> None:
     late: list[tuple[str, tuple[Any, ...]]] = []
@@ -194,6 +215,22 @@ def outbox_in_the_next_transaction(replace: Replace) -> None:
     replace(clusters._Rows, "_outbox", noted)
     replace(Journaled, "run_step", step)
     replace(Journaled, "__init__", started)
+
+
+@mutant(10, "P2", "a hint carries no value")
+def payload_used_as_reading(replace: Replace) -> None:
+    def hint(self: Any, system: str, key: str, after_s: float) -> None:
+        link = next(link for link in self.links if link.system == system)
+        world = next(each.world for each in self.systems if each.name == system)
+        payload = link.adapter._record(link.spec, key, world.histories(link.object)[key].now)
+        self.scheduler.start(f"daemon hint {link.name}", hinted(self, link, payload), after_s)
+
+    async def hinted(self: Any, link: Link, payload: Any) -> None:
+        take = partial(intake.take_answers, link=link, fp=self.store.fingerprints, began=self.begin())
+        answer = Gone(payload.key) if not payload.fields.get("email") else payload
+        await self.store.transact(lambda tx: take(tx, answers=[answer], generations={}, cause="hint", strong=True))
+
+    replace(history.History, "_hint", hint)
 
 
 @mutant(11, "P3", "an unknown outcome is remembered")
@@ -373,6 +410,22 @@ def receipt_with_the_context_of_now(replace: Replace) -> None:
 
 
 @mutant(
+    32, "P1", "a hint that came meanwhile is not used up",
+    lambda: test_decision_table.test_a_hint_that_comes_while_the_record_is_read_is_not_used_up_by_that_reading(
+        "reading"
+    ),
+)  # fmt: skip
+def hint_used_up_whatever_its_generation(replace: Replace) -> None:
+    original = Readings.done
+
+    def done(self: Any, system: str, object: str, read: Any) -> None:
+        now = self.generations(system, object)
+        original(self, system, object, [(ext_id, now.get(ext_id, 0)) for ext_id, _generation in read])
+
+    replace(Readings, "done", done)
+
+
+@mutant(
     33, "P2", "a gap between versions that a write of ours may have covered is reported",
     lambda: test_decision_table.test_a_save_of_a_field_that_was_not_written_is_read_after_the_write(True),
     lambda: test_decision_table.test_a_save_of_a_field_that_was_not_written_is_read_after_the_write(False),
@@ -528,6 +581,21 @@ def hint_consumed_by_a_stale_read(replace: Replace) -> None:
 
 
 @mutant(
+    45, "P1", "generations never begin again",
+    test_decision_table.test_a_hint_that_comes_during_a_reading_that_spares_a_write_is_not_used_up,
+)  # fmt: skip
+def generations_begin_again(replace: Replace) -> None:
+    original = Readings.hint
+
+    def hint(self: Any, system: str, object: str, ext_ids: Any, generation: int, at: int) -> None:
+        known = self.generations(system, object)
+        for ext_id in ext_ids:
+            original(self, system, object, [ext_id], known.get(ext_id, 0) + 1, at)
+
+    replace(Readings, "hint", hint)
+
+
+@mutant(
     46, "P6", "an edit in a record of ours has seen what was sent",
     lambda: test_unknown_outcomes.test_an_edit_in_a_record_that_we_made_has_seen_what_we_sent(True),
     lambda: test_unknown_outcomes.test_an_edit_in_a_record_that_we_made_has_seen_what_we_sent(False),
@@ -551,12 +619,3 @@ def _ambiguous() -> None:
 @mutant(47, "P9", "a record of ours that is ambiguous is never bound by a later key", _ambiguous)
 def ambiguous_record_bound_later(replace: Replace) -> None:
     replace(Intake, "_is_ours_for_good", lambda *_: False)
-
-
-NOT_YET = {
-    8: "the cursor moves in one place, after the last page",
-    10: "a hint carries no payload that could be used",
-    32: "a write whose answer shows more than was known hints its record itself; no test reaches this rule alone",
-    45: "a reading that began before the last one is thrown away and leaves its hint, whatever the generation is",
-}
-"""Mutants of rules that do not exist yet, or whose rule the code has no place to break."""

@@ -13,7 +13,7 @@ import pytest
 
 from datasyncd.daemon.simulation.history import run
 
-from .mutants import MUTANTS, NOT_YET, Mutant, living
+from .mutants import MUTANTS, Mutant, living
 
 MOST = 6000
 """Histories that a mutant may live through."""
@@ -21,7 +21,7 @@ QUICK = 250
 """In `make test`: mutants that live longer are left to `make simulate`."""
 RANDOM = [mutant for mutant in MUTANTS if not mutant.directed]
 DIRECTED = [mutant for mutant in MUTANTS if mutant.directed]
-SLOW = frozenset({3, 19, 24, 37, 42})
+SLOW = frozenset({3, 10, 19, 24, 37, 42})
 """Numbers of the mutants that live longer than `QUICK` histories."""
 
 
@@ -57,9 +57,9 @@ def test_directed_tests_hold_without_a_mutant() -> None:
             test()
 
 
-def test_every_mutant_of_the_design_is_there_or_said_to_be_missing() -> None:
+def test_every_mutant_of_the_design_is_there() -> None:
     numbers = [mutant.number for mutant in MUTANTS]
-    assert sorted([*numbers, *NOT_YET]) == list(range(1, 48))
+    assert sorted(numbers) == list(range(1, 48))
 
 
 def told(number: int) -> tuple[bool, str]:
@@ -80,7 +80,7 @@ def main(numbers: list[int]) -> int:
         for killed, text in pool.map(told, chosen):
             print(text, flush=True)
             results.append(killed)
-    print(f"{len(results)} mutants, {results.count(False)} alive; {len(NOT_YET)} of rules that are not built yet")
+    print(f"{len(results)} mutants, {results.count(False)} alive")
     return 0 if all(results) else 1
 
 

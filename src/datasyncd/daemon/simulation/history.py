@@ -26,7 +26,7 @@ from datasyncd.state.records import StoredReport
 from datasyncd.state.store import InlineStore
 from datasyncd.state.transaction import Tx
 
-from .oracle import Broken, Oracle, check
+from .oracle import Broken, Oracle, check, check_nothing_taken_back
 from .people import Habits, People
 from .scheduler import SECOND, Endless, Scheduler
 from .situations import SEEN_AT_REST, counted_in
@@ -397,6 +397,8 @@ class History:
             {(system, ext_id): at for system, ext_id, at in joined}, asked,
         )  # fmt: skip
         self._writes_bounded()
+        if not self.faulty:
+            check_nothing_taken_back(self.oracle, self.systems)
         for system in self.systems:
             self.seen.update(system.world.seen)
         return Outcome(self.seed, self._digest(), self.seen)

@@ -54,6 +54,8 @@ class Oracle:
         self.deletes: list[tuple[str, str, Mapping[str, object]]] = []
         self._seen: dict[tuple[str, object], set[object]] = {}
         """(field, value) -> values that its author had seen, itself included."""
+        self._shared: set[tuple[str, object]] = set()
+        """(field, value) that several records of one person began with: nobody knows which of them says it last."""
         self._elements: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
         """Elements of a set that people added to a record, and removed from it. Each is added once in a history."""
         self.renamed: list[str] = []
@@ -77,6 +79,8 @@ class Oracle:
             added |= new - old
             removed |= old - new
         if edit.field in UNIQUE and edit.value is not None:
+            if (edit.field, edit.value) in self._seen:
+                self._shared.add((edit.field, edit.value))
             known = self._seen.setdefault((edit.field, edit.value), {edit.value})
             known |= self._seen.get((edit.field, before), set())
         elif edit.field in UNIQUE:
@@ -90,6 +94,10 @@ class Oracle:
     def has_seen(self, field: str, held: object, value: object) -> bool:
         """Whether whoever wrote `held` had seen `value`."""
         return value == held or value in self._seen.get((field, held), ())
+
+    def takes_back(self, field: str, held: object, value: object) -> bool:
+        """Whether a write of `value` over `held` undoes an edit by somebody who had seen it."""
+        return value not in (None, held) and (field, value) not in self._shared and self.has_seen(field, held, value)
 
     def counted(self, record: tuple[str, str]) -> int:
         """The sum of all steps that people made in a record."""
@@ -253,6 +261,17 @@ def _converged(
         }
         if any(value != _one(choice.value) for value in shown.values()):
             raise Broken(f"P1: {rule.name} of cluster {cluster.id} should be {choice.value!r} everywhere: {shown}")
+
+
+def check_nothing_taken_back(oracle: Oracle, systems: list[System]) -> None:
+    """P6: where nothing fails, no write takes a record back to what it held before its last edit."""
+    for system in systems:
+        for key, held, written in system.world.wrote:
+            after = {**held, **written}
+            for field in UNIQUE:
+                before, value = _held(held, field), _held(after, field)
+                if oracle.takes_back(field, before, value):
+                    raise Broken(f"P6: a write took {field} of {system.name}:{key} back from {before!r} to {value!r}")
 
 
 def address_of(record: Mapping[str, object]) -> object:
@@ -432,4 +451,4 @@ def _nobody_deleted_by_us(oracle: Oracle, clusters: list[Cluster], systems: list
                 raise Broken(f"P4: {binding.system}:{binding.ext_id} was deleted, and nobody deleted that person")
 
 
-__all__ = ["STATUS", "Broken", "Edit", "Oracle", "address_of", "check"]
+__all__ = ["STATUS", "Broken", "Edit", "Oracle", "address_of", "check", "check_nothing_taken_back"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -115,6 +115,8 @@ class Table(MemorySystem):
         on: the moment of the state that was read before it."""
         self.based: dict[str, int] = {}
         """The same by write."""
+        self.wrote: list[tuple[Key, Mapping[str, object], Mapping[str, object]]] = []
+        """Each update of ours that landed: the record, what it held, and what of it was written."""
         self.landed: Callable[[Write], None] = lambda _write: None
         """Called with each write that had its effect."""
         self.tell: Callable[[str], None] | None = None
@@ -143,6 +145,8 @@ class Table(MemorySystem):
         if isinstance(outcome, Stale):
             self.seen["precondition conflict"] += 1
         elif isinstance(outcome, Written):
+            if write.op == "update" and write.key is not None and held is not None:
+                self.wrote.append((write.key, held, write.fields))
             if self.capabilities.condition is not Condition.ENFORCED and held is not None and write.op != "create":
                 # Nothing stops a write that lands on an edit which came after its pre-flight.
                 based = self.based.get(write.idem_key, self.now)
