@@ -37,6 +37,10 @@ API = Capabilities(
     condition=Condition.VISIBLE, version_order=VersionOrder.COUNTER, assigns_key=True, create_key=True, late_s=60.0
 )
 FEED = msgspec.structs.replace(TABLE, deletions=Deletions.TOLD)
+CRM = Capabilities(
+    condition=Condition.ENFORCED, version_order=VersionOrder.COUNTER, returns_image=True, whole_record=True,
+    forward=True, stale_s=60.0, late_s=0.0,
+)  # fmt: skip
 AUDIENCE = Capabilities(condition=Condition.NONE, version_order=VersionOrder.UNIQUE)
 
 
@@ -65,6 +69,10 @@ class MemoryStage(Stage):
         self._tick()
         self._world.delete("people", key)
 
+    async def merge(self, key: Key, survivor: Key) -> None:
+        self._tick()
+        self._world.merge("people", key, survivor)
+
     async def holds(self) -> Mapping[Key, Mapping[str, Native]]:
         return self._world.holds("people")
 
@@ -72,7 +80,7 @@ class MemoryStage(Stage):
         self._world.advance(self._world.now + 1)
 
 
-@pytest.mark.parametrize("promises", [TABLE, FEED, API, AUDIENCE], ids=["table", "feed", "api", "audience"])
+@pytest.mark.parametrize("promises", [TABLE, FEED, API, CRM, AUDIENCE], ids=["table", "feed", "api", "crm", "audience"])
 class TestMemory(AdapterConformance):
     many = 250
 

@@ -168,6 +168,8 @@ class MemoryAdapter:
         spec, capabilities = self._spec(object), self._world.capabilities
         if write.op == "create" and write.key is None and write.fields.get(spec.key) is not None:
             write = msgspec.structs.replace(write, key=str(write.fields[spec.key]))
+        if write.op == "update" and capabilities.whole_record:
+            write = msgspec.structs.replace(write, fields={**self._unmapped(object, write.key), **write.fields})
         version = versioned(spec, capabilities.version_order)
         fate = self._faults.fate(capabilities.late_s)
         if fate is Fate.LATE:
@@ -178,6 +180,11 @@ class MemoryAdapter:
             if fate is Fate.ANSWERED:
                 return outcome
         return Unknown("memory: the answer was lost")
+
+    def _unmapped(self, object: str, key: Key | None) -> dict[str, Native]:
+        """Of a record as it is when a write of the whole of it is sent: what the daemon does not know goes with it."""
+        held = self._world.histories(object).get(key or "", History()).now.fields or {}
+        return {name: value for name, value in held.items() if name not in self._spec(object).columns}
 
     def _image(self, spec: ObjectSpec) -> Callable[[Key, State], Record]:
         return lambda key, state: self._whole(spec, key, state)

@@ -2,7 +2,8 @@
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.conformance")
+for name in ("lifetime", "readings", "steps", "values", "writes"):
+    pytest.register_assert_rewrite(f"{__name__}.{name}")
 
 from .conformance import AdapterConformance  # noqa: E402
 from .stage import PEOPLE, Stage  # noqa: E402

@@ -39,6 +39,10 @@ class Stage(ABC):
     async def delete(self, key: Key) -> None:
         """Somebody else deletes a record."""
 
+    async def merge(self, key: Key, survivor: Key) -> None:
+        """Somebody else merges a record into another one; only where the adapter promises `forward`."""
+        raise NotImplementedError("override `merge`: the adapter promises `forward`")
+
     @abstractmethod
     async def holds(self) -> Mapping[Key, Mapping[str, Native]]:
         """All fields of all records, as somebody else sees them."""
