@@ -21,6 +21,7 @@ from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.guards import exceeds, lost
 from datasyncd.reconcile.identity import Verdict
 from datasyncd.reconcile.rules import WriteClass
+from datasyncd.state import readings
 from datasyncd.state.readings import Dirty
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
@@ -75,20 +76,11 @@ async def pull(
     read again.
     """
     fp = store.fingerprints
-    await store.transact(lambda tx: _end_of_creates(tx, link))
-    cursor = await store.transact(lambda tx: tx.readings.cursor(link.system, link.object))
     incremental = link.capabilities.incremental
-    full = link.wants_full or link.holds_lost or (incremental and link.drifts)
-    since: Cursor | None = None if full else cursor.position if incremental else link.standing
-    pulled = Pulled(Counts(), began=begin())
+    pulled = Pulled(Counts())
+    cursor, since, defers = await store.transact(lambda tx: _begin(tx, link, pulled))
+    pulled.began = begin()
     position = cursor.position
-    defers = link.rule.key_field is not None and await store.transact(
-        lambda tx: tx.clusters.bound(link.system, link.object) > 0
-    )
-    if since is None or not incremental:
-        pulled.unseen = await store.transact(lambda tx: _kept_out(tx, link))
-    if since is not None and not incremental and await store.transact(lambda tx: _asks_for_all(tx, link, pulled)):
-        since = None
     standing: Cursor | None = None
     link.standing = None
     async for page in link.adapter.pull(link.object, since):
@@ -113,14 +105,7 @@ async def pull(
             return pulled
     pulled.ended = since is None or not incremental or pulled.complete
     await _conclude(link, store, begin, pulled, linger)
-    if pulled.tally.read and await store.transact(lambda tx: drift.conclude(tx, link, fp, pulled.tally, pulled.seen)):
-        pulled.counts.changed += 1
-    first = not cursor.last_success_at or (pulled.complete and not cursor.last_complete_pull_at)
-    if position != cursor.position or first or pulled.counts.changed:
-        began, complete = pulled.began.at, pulled.complete
-        await store.transact(
-            lambda tx: tx.readings.move(link.system, link.object, position, began if complete else 0, began)
-        )
+    await store.transact(lambda tx: _end(tx, link, fp, pulled, cursor, position))
     link.last_began = pulled.began
     link.holds_lost = pulled.held
     if pulled.complete:
@@ -128,6 +113,34 @@ async def pull(
         link.wants_full = False
         link.standing = standing
     return pulled
+
+
+def _begin(tx: Tx, link: Link, pulled: Pulled) -> tuple[readings.Cursor, Cursor | None, bool]:
+    """How far the link was read, since when it is read now (None: everything), and whether records without a binding
+    wait for the end."""
+    _end_of_creates(tx, link)
+    cursor = tx.readings.cursor(link.system, link.object)
+    incremental = link.capabilities.incremental
+    full = link.wants_full or link.holds_lost or (incremental and link.drifts)
+    since: Cursor | None = None if full else cursor.position if incremental else link.standing
+    if since is None or not incremental:
+        pulled.unseen = _kept_out(tx, link)
+    if since is not None and not incremental and _asks_for_all(tx, link, pulled):
+        since = None
+    defers = link.rule.key_field is not None and tx.clusters.bound(link.system, link.object) > 0
+    return cursor, since, defers
+
+
+def _end(
+    tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled, cursor: readings.Cursor, position: Cursor | None
+) -> None:
+    """What drifts is judged, and the cursor moves: nothing of the pull is left to be taken in."""
+    if pulled.tally.read and drift.conclude(tx, link, fp, pulled.tally, pulled.seen):
+        pulled.counts.changed += 1
+    first = not cursor.last_success_at or (pulled.complete and not cursor.last_complete_pull_at)
+    if position != cursor.position or first or pulled.counts.changed:
+        began = pulled.began.at
+        tx.readings.move(link.system, link.object, position, began if pulled.complete else 0, began)
 
 
 def _asks_for_all(tx: Tx, link: Link, pulled: Pulled) -> bool:
@@ -202,8 +215,10 @@ async def _conclude(
     """What a complete pull says beside its records: renames, deletions, creates that never happened."""
     fp = store.fingerprints
     missing: list[tuple[int, int, str]] = []
+    settled = False
     if pulled.complete:
-        missing = await store.transact(lambda tx: _missing(tx, link, pulled))
+        missing = await store.transact(lambda tx: _missing_or_settled(tx, link, fp, pulled))
+        settled = not missing and not pulled.deferred
         if missing and linger is not None and not await _lasts(link, linger, pulled):
             # Nothing is concluded from this pull; another one follows at once.
             missing, pulled.complete, link.wants_full = [], False, True
@@ -223,7 +238,8 @@ async def _conclude(
             await store.transact(lambda tx: _well_again(tx, link, pulled))
         await _conclude_told(link, store, begin, pulled)
         return
-    await store.transact(lambda tx: _settle_pull(tx, link, fp, pulled))
+    if not settled:
+        await store.transact(lambda tx: _settle_pull(tx, link, fp, pulled))
     if pulled.unseen - set(pulled.malformed):
         await _left(link, store, pulled)
     if missing:
@@ -257,6 +273,14 @@ def _told(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
     lost = [(head.id, head.cluster_id, key) for key, head in heads.items()]
     bound = tx.clusters.bound(link.system, link.object)
     return _allowed(tx, link, pulled, lost, bound) if _is_mass(tx, link, len(lost), bound) else lost
+
+
+def _missing_or_settled(tx: Tx, link: Link, fp: Fingerprinter, pulled: Pulled) -> list[tuple[int, int, str]]:
+    """What is missing; where nothing is, and no record waits for it, the pull is settled at once."""
+    missing = _missing(tx, link, pulled)
+    if not missing and not pulled.deferred:
+        _settle_pull(tx, link, fp, pulled)
+    return missing
 
 
 def _missing(tx: Tx, link: Link, pulled: Pulled) -> list[tuple[int, int, str]]:
@@ -449,12 +473,9 @@ async def read_dirty(link: Link, store: Store, begin: Callable[[], Moment]) -> C
     On crash: a hint goes only with the reading that it caused.
     """
     counts = Counts()
-    ending = await store.transact(lambda tx: _end_of_ghosts(tx, link))
     tried: set[str] = set()
-    while True:
-        dirty = await store.transact(lambda tx: _readable(tx, link, tried))
-        if not dirty:
-            return counts
+    ending, dirty = await store.transact(lambda tx: (_end_of_ghosts(tx, link), _readable(tx, link, tried)))
+    while dirty:
         tried.update(row.ext_id for row in dirty)
         strong = [row for row in dirty if not link.rule.stale_us or row.tries or row.ext_id in ending]
         early = [row for row in dirty if row not in strong] if link.rule.stale_us else []
@@ -465,6 +486,8 @@ async def read_dirty(link: Link, store: Store, begin: Callable[[], Moment]) -> C
             began = begin()
             answers = await link.read([row.ext_id for row in strong], strong=True)
             await _take_read(link, store, began, answers, generations, counts)
+        dirty = await store.transact(lambda tx: _readable(tx, link, tried))
+    return counts
 
 
 def _readable(tx: Tx, link: Link, tried: set[str]) -> list[Dirty]:

@@ -94,11 +94,8 @@ class Delivery:
         """
         if not self.link.rule.pushes:
             return self.counts
-        await self.store.transact(self._thaw)
-        if not await self.store.transact(self._begin):
-            return self.counts
         limit = self.link.capabilities.batch or LARGEST_BATCH
-        batch = await self.store.transact(lambda tx: self._plan(tx, limit))
+        batch = await self.store.transact(lambda tx: self._first(tx, limit))
         while batch.claimed:
             await self._look_first(batch)
             sends = batch.sends
@@ -109,6 +106,10 @@ class Delivery:
             if sends and progress is not None:
                 progress(len(sends))
         return self.counts
+
+    def _first(self, tx: Tx, limit: int) -> Batch:
+        self._thaw(tx)
+        return self._plan(tx, limit) if self._begin(tx) else Batch()
 
     def _thaw(self, tx: Tx) -> None:
         """End the freezes of fields that nobody has edited for long."""

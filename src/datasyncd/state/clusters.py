@@ -94,13 +94,16 @@ class Clusters:
 
     def load(self, ids: Iterable[int]) -> dict[int, Cluster]:
         """Whole clusters by id; an id that does not exist is left out."""
-        wanted = json.dumps(list(ids))
-        if wanted == "[]":
+        numbers = list(ids)
+        if not numbers:
             return {}
+        alone = len(numbers) == 1
+        wanted = numbers[0] if alone else json.dumps(numbers)
+        among = "= ?" if alone else _IN
         db = self._db
         out: dict[int, Cluster] = {}
         for row in db.execute(
-            f"SELECT id, entity, body, revision, state, no_create, keys FROM cluster WHERE id {_IN} ORDER BY id",
+            f"SELECT id, entity, body, revision, state, no_create, keys FROM cluster WHERE id {among} ORDER BY id",
             (wanted,),
         ):
             keys = frozenset(_keys(row[6]))
@@ -110,7 +113,7 @@ class Clusters:
         for row in db.execute(
             "SELECT b.cluster_id, b.id, b.system, b.object, b.ext_id, b.body, b.state, b.incarnation, b.digest,"
             " b.mapping, b.version, b.last_read_at, b.epoch, coalesce(s.first_missing_at, 0)"
-            f" FROM binding b LEFT JOIN suspect s ON s.binding_id = b.id WHERE b.cluster_id {_IN}"
+            f" FROM binding b LEFT JOIN suspect s ON s.binding_id = b.id WHERE b.cluster_id {among}"
             " ORDER BY b.cluster_id, b.id",
             (wanted,),
         ):
@@ -122,19 +125,19 @@ class Clusters:
             )  # fmt: skip
         for row in db.execute(
             "SELECT cluster_id, id, system, op, body, binding_id, ext_id, base_version, idem_key, gave_up_at, status"
-            f" FROM attempt WHERE cluster_id {_IN} ORDER BY id",
+            f" FROM attempt WHERE cluster_id {among} ORDER BY id",
             (wanted,),
         ):
             out[row[0]].attempts.append(Attempt(row[1], row[0], row[2], row[3], _attempt(row[4]), *row[5:]))
         for row in db.execute(
             "SELECT cluster_id, system, lane, classes, due_at, tries, last_error"
-            f" FROM outbox WHERE cluster_id {_IN} ORDER BY cluster_id, system",
+            f" FROM outbox WHERE cluster_id {among} ORDER BY cluster_id, system",
             (wanted,),
         ):
             out[row[0]].outbox[row[1]] = Due(Owed(row[2], row[3]), row[4], row[5], row[6])
         for row in db.execute(
             "SELECT cluster_id, digest, kind, field, system FROM report"
-            f" WHERE cluster_id {_IN} AND state = 'open' ORDER BY digest",
+            f" WHERE cluster_id {among} AND state = 'open' ORDER BY digest",
             (wanted,),
         ):
             if row[0] in out:

@@ -21,13 +21,14 @@ from .copy import copy_of
 from .database import connect, lock
 from .errors import DamagedState, StateUnavailable, of_sqlite
 from .shelf import Shelf
-from .transaction import Tx
+from .transaction import Tables, Tx
 
 T = TypeVar("T")
 
 SEQUENCE = "sequence"
 CLOCK = "clock"
 SECRET = "secret"
+_SET = "UPDATE meta SET value = ? WHERE name = ?"
 
 
 class Store(Protocol):
@@ -69,7 +70,7 @@ class Journaled:
         self.trouble = ""
         self._announced: tuple[str, bytes] | None = None
         self._shelf = Shelf()
-        self._number_key = "UPDATE meta SET value = ? WHERE name = ?"
+        self._tables = Tables(db, self._shelf)
         secret = db.execute("SELECT value FROM meta WHERE name = ?", (SECRET,)).fetchone()
         self.fingerprints = Fingerprinter(bytes(secret[0]))
 
@@ -83,7 +84,7 @@ class Journaled:
         begin = self.sequence
         if self._announced is not None:
             begin = self.run = begin + 1  # the number of the run, taken only if this step writes anything
-        tx = Tx(db, begin, self._now(), self.run, self._shelf)
+        tx = Tx(self._tables, begin, self._now(), self.run)
         before = db.total_changes
         db.execute("BEGIN")
         try:
@@ -91,8 +92,7 @@ class Journaled:
             if tx.sequence != begin:
                 if self._announced is not None:
                     db.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (self.run, tx.at, *self._announced))
-                db.execute(self._number_key, (tx.sequence, SEQUENCE))
-                db.execute(self._number_key, (tx.at, CLOCK))
+                db.executemany(_SET, ((tx.sequence, SEQUENCE), (tx.at, CLOCK)))
             db.execute("COMMIT")
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):

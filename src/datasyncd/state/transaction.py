@@ -15,22 +15,35 @@ from .retention import Retention
 from .shelf import Shelf
 
 
-class Tx:
-    """One transaction over the state, as a step sees it. Not used after the step returns."""
+class Tables:
+    """What each group of tables can do, over one connection: the same for all of its transactions."""
 
-    def __init__(self, connection: sqlite3.Connection, sequence: int, at: int, run: int, shelf: Shelf) -> None:
-        self._db = connection
-        self.sequence = sequence
-        self.at = at
-        """Microseconds: the time of this transaction."""
-        self.run = run
-        self._stamp = 0
+    def __init__(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
+        self.connection = connection
         self.clusters = Clusters(connection, shelf)
         self.outbox = Outbox(connection, shelf)
         self.readings = Readings(connection)
         self.records = Records(connection, shelf)
         self.guards = Guards(connection)
         self.retention = Retention(connection)
+
+
+class Tx:
+    """One transaction over the state, as a step sees it. Not used after the step returns."""
+
+    def __init__(self, tables: Tables, sequence: int, at: int, run: int) -> None:
+        self._db = tables.connection
+        self.sequence = sequence
+        self.at = at
+        """Microseconds: the time of this transaction."""
+        self.run = run
+        self._stamp = 0
+        self.clusters = tables.clusters
+        self.outbox = tables.outbox
+        self.readings = tables.readings
+        self.records = tables.records
+        self.guards = tables.guards
+        self.retention = tables.retention
 
     def next(self) -> int:
         """The next number of the global sequence: an id, never used before."""

@@ -83,14 +83,24 @@ def _new() -> sqlite3.Connection:
 
 
 def _empty(db: sqlite3.Connection) -> None:
-    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'") if row[0] != "meta"]
     db.execute("BEGIN")
-    for table in tables:
+    for table in _tables(db):
         db.execute("DELETE FROM " + table)
     db.execute("UPDATE meta SET value = 0 WHERE name IN ('sequence', 'clock')")
     db.execute("DELETE FROM meta WHERE name NOT IN ('sequence', 'clock', 'secret')")
-    db.execute("COMMIT")
     _seal(db)
+    db.execute("COMMIT")
+
+
+def _tables(db: sqlite3.Connection) -> list[str]:
+    """All but `meta`: they are the same in every database."""
+    if not _names:
+        rows = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'meta'")
+        _names.extend(row[0] for row in rows)
+    return _names
+
+
+_names: list[str] = []
 
 
 def _seal(db: sqlite3.Connection) -> None:
