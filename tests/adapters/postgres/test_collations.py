@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from datasyncd.adapters.contract import Gone, ObjectSpec, Write, Written
-from datasyncd.adapters.postgres import reading
+from datasyncd.adapters.sql import reading
 from datasyncd.adapters.testing.desk import opened, pages, records
 from tests.servers.postgres import Database, Server, notes_changes, running
 

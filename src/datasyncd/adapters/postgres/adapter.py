@@ -31,17 +31,19 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.errors import NotFound, OptionError, Unauthorised, Unsupported
 from datasyncd.adapters.registry import AdapterKind, manifest_of
+from datasyncd.adapters.sql.form import Unfit
+from datasyncd.adapters.sql.reading import PAGE, as_records
+from datasyncd.adapters.sql.table import check
 
 from . import reading
 from .changes import Changes, changes_of
 from .dsn import FORM, fault
-from .form import Unfit
 from .keys import parts_of
 from .listening import listen
 from .pulling import Pulling
 from .selection import Selection
 from .session import LATE_S, Sessions
-from .table import Table, check, table_of, verify
+from .table import Table, table_of, verify
 from .writing import push
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600, description="a number of seconds above 0, up to 3600")]
@@ -134,8 +136,8 @@ class PostgresAdapter:
             parts = {key: texts for key in keys if (texts := parts_of(key, selection.keys)) is not None}
             found: dict[Key, Record | Malformed] = {}
             wanted = list(parts.values())
-            for start in range(0, len(wanted), reading.PAGE):
-                part = wanted[start : start + reading.PAGE]
+            for start in range(0, len(wanted), PAGE):
+                part = wanted[start : start + PAGE]
                 async with self._sessions.use(selection.table.shown) as connection:
                     found.update(await reading.by_key(connection, selection, selection.by_key, part))
                     await verify(connection, selection.table, selection.names)
@@ -153,7 +155,7 @@ class PostgresAdapter:
                 parts[isinstance(value, str) and "@" in value].append(value)
             rows = await self._found(pulling, selection, field, parts[True], any_case=True)
             rows += await self._found(pulling, selection, field, parts[False], any_case=False)
-            records, _ = reading.as_records(selection, rows)
+            records, _ = as_records(selection, rows)
             return records
 
     async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
@@ -222,7 +224,7 @@ class PostgresAdapter:
                 check(table, self._spec(object))
                 grants = table.lacking()
             if grants:
-                raise Unauthorised(f"{self._context.system}: the role {table.role} lacks rights: {grants}") from None
+                raise Unauthorised(f"{self._context.system}: {table.who} lacks rights: {grants}") from None
             raise error from None
 
     def _spec(self, object: str) -> ObjectSpec:

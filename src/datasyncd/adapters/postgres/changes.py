@@ -13,9 +13,10 @@ import msgspec
 
 from datasyncd.adapters.contract import Cursor, ObjectSpec
 from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+from datasyncd.adapters.sql.table import Connection
 
 from .names import shown
-from .table import Connection, Table, table_of
+from .table import Table, table_of
 
 KEPT_DAYS = 7
 """What was noted longer ago, and is behind the cursor, is deleted."""
@@ -162,7 +163,7 @@ async def changes_of(connection: Connection, name: str, table: Table, spec: Obje
         ) from None
     hidden = [column for column in ("n", "xid", "relation", "key") if not _may_read(notes, column)]
     if hidden:
-        raise Unauthorised(f"the role {notes.role} may not read {notes.shown}: {notes.grant('SELECT')}")
+        raise Unauthorised(f"{notes.who} may not read {notes.shown}: {notes.grant('SELECT')}")
     changes = Changes(notes, table, spec)
     if missing := await changes.missing(connection):
         raise Unsupported(missing)

@@ -7,38 +7,21 @@ of the *wire* type; the server casts each to the type of its column.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
-
-import msgspec
+from typing import Literal, TypeAlias
 
 from datasyncd.adapters.contract import Native
-from datasyncd.adapters.number import number
+from datasyncd.adapters.sql import form
+from datasyncd.adapters.sql.form import Unfit
 
-Kind: TypeAlias = Literal["text", "integer", "float", "boolean", "json", "list", "bytes"]
 Wire: TypeAlias = Literal["text", "int8", "float8", "bool", "bytea"]
 
 
-class Unfit(ValueError):
-    """A native value that a column of this type cannot hold; the text says what was expected."""
-
-
-class Form(msgspec.Struct, frozen=True):
+class Form(form.Form, frozen=True):
     """How values of one type are read and written."""
 
-    kind: Kind
-    read: str = "{}"
-    """SQL of the native value; {} stands for the column."""
     wire: Wire = "text"
-    to_wire: Callable[[Any], Any] = str
-    """A native value that is not None as an element of the array. Raises `Unfit`."""
     cast: bool = True
     """The wire's value is cast to the column's type; where assignment does that by itself, it is left to it."""
-    can_be_key: bool = True
-
-    def reading(self, column: str) -> str:
-        """SQL of the native value of a column."""
-        return self.read.replace("{}", column)
 
 
 def form_of(schema: str, name: str, element: str | None) -> Form:
@@ -48,51 +31,13 @@ def form_of(schema: str, name: str, element: str | None) -> Form:
     return _FORMS.get(name, _SPOKEN) if schema == "pg_catalog" else _SPOKEN
 
 
-def decoded(text: str | None) -> Native:
-    """The value of a JSON text of the server."""
-    return None if text is None else _decode(text)
-
-
-_decode = msgspec.json.Decoder(float_hook=number).decode
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _LARGEST = 2**63 - 1
-
-
-def _text(value: Native) -> str:
-    if type(value) is not str:
-        raise Unfit("a text expected")
-    return value
 
 
 def _integer(value: Native) -> int:
     if type(value) is not int or not -_LARGEST - 1 <= value <= _LARGEST:
         raise Unfit("a whole number of at most 64 bits expected")
     return value
-
-
-def _float(value: Native) -> float:
-    if type(value) is not float and type(value) is not int:
-        raise Unfit("a number expected")
-    return float(value)
-
-
-def _boolean(value: Native) -> bool:
-    if type(value) is not bool:
-        raise Unfit("true or false expected")
-    return value
-
-
-def _bytes(value: Native) -> bytes:
-    if type(value) is not bytes:
-        raise Unfit("bytes expected")
-    return value
-
-
-def _json(value: Native) -> str:
-    try:
-        return _encode(value).decode()
-    except (TypeError, ValueError, RecursionError):
-        raise Unfit("a value that JSON has a form for expected") from None
 
 
 def _array(value: Native) -> str:
@@ -126,9 +71,9 @@ def _moment(pattern: str) -> str:
     return f"CASE WHEN {_CALENDAR} THEN {iso} ELSE {{}}::text END"
 
 
-_SPOKEN = Form("text", "{}::text", to_wire=_text)
+_SPOKEN = Form("text", "{}::text", to_wire=form.text)
 """Types that are read and written in the words of the server."""
-_TEXT = Form("text", to_wire=_text, cast=False)
+_TEXT = Form("text", to_wire=form.text, cast=False)
 _INTEGER = Form("integer", wire="int8", to_wire=_integer, cast=False)
 _LIST = Form("list", "{}::text[]", to_wire=_array, can_be_key=False)
 _PLAIN_LIST = Form("list", to_wire=_array, can_be_key=False)
@@ -137,20 +82,20 @@ _PLAIN_ELEMENTS = frozenset({"text", "varchar", "bool", "int2", "int4", "int8", 
 _FORMS = {
     "text": _TEXT,
     "varchar": _TEXT,
-    "bpchar": Form("text", "{}::text", to_wire=_text, cast=False),
+    "bpchar": Form("text", "{}::text", to_wire=form.text, cast=False),
     "int2": _INTEGER,
     "int4": _INTEGER,
     "int8": _INTEGER,
-    "bool": Form("boolean", wire="bool", to_wire=_boolean, cast=False),
+    "bool": Form("boolean", wire="bool", to_wire=form.boolean, cast=False),
     # By its shortest text, so that 0.1 is 0.1 and not what is left of it in 32 bits.
-    "float4": Form("float", "{}::text::float8", "float8", _float, cast=False),
-    "float8": Form("float", wire="float8", to_wire=_float, cast=False),
-    "numeric": Form("text", "trim_scale({})::text", to_wire=_text),
-    "timestamptz": Form("text", _moment('"Z"'), to_wire=_text),
-    "timestamp": Form("text", _moment(""), to_wire=_text),
+    "float4": Form("float", "{}::text::float8", form.a_float, wire="float8", cast=False),
+    "float8": Form("float", wire="float8", to_wire=form.a_float, cast=False),
+    "numeric": Form("text", "trim_scale({})::text", to_wire=form.text),
+    "timestamptz": Form("text", _moment('"Z"'), to_wire=form.text),
+    "timestamp": Form("text", _moment(""), to_wire=form.text),
     # As text it would have a mask that nobody wrote.
-    "inet": Form("text", "nullif(format('%s', {}), '')", to_wire=_text),
-    "json": Form("json", "{}::text", to_wire=_json, can_be_key=False),
-    "jsonb": Form("json", "{}::text", to_wire=_json, can_be_key=False),
-    "bytea": Form("bytes", wire="bytea", to_wire=_bytes, cast=False, can_be_key=False),
+    "inet": Form("text", "nullif(format('%s', {}), '')", to_wire=form.text),
+    "json": Form("json", "{}::text", to_wire=form.json_text, decode=form.decoded, can_be_key=False),
+    "jsonb": Form("json", "{}::text", to_wire=form.json_text, decode=form.decoded, can_be_key=False),
+    "bytea": Form("bytes", wire="bytea", to_wire=form.blob, cast=False, can_be_key=False),
 }  # fmt: skip

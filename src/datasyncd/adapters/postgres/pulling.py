@@ -7,41 +7,35 @@ from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
-from datasyncd.adapters.contract import Context, Cursor, Key, Malformed, Native, Page, Record
+from datasyncd.adapters.contract import Context, Cursor, Key, Moment, Page
 from datasyncd.adapters.errors import NotFound
-from datasyncd.adapters.mark import highest
+from datasyncd.adapters.sql import pulling
+from datasyncd.adapters.sql.keys import Parts, key_of
+from datasyncd.adapters.sql.table import Connection
 
-from . import overlap, reading
+from . import reading
 from .changes import BEGIN, RENEWED_US, Changes, Mark, Noted, mark_of, position
-from .keys import Parts, key_of
 from .selection import Selection
 from .session import Sessions
-from .table import Connection, verify
+from .table import verify
 
 
-class Pulling:
+class Pulling(pulling.Pulling):
     """Pulls of one object."""
+
+    _selection: Selection
 
     def __init__(
         self, context: Context, sessions: Sessions, selection: Selection, changes: Changes | None, overlap: int
     ) -> None:
         """`overlap`: of an incremental pull by a cursor column, in microseconds."""
-        self._context = context
+        super().__init__(context, selection, overlap)
         self._sessions = sessions
-        self._selection = selection
-        self._spec = selection.spec
         self._changes = changes
-        self._overlap = overlap
 
     async def pages(self, since: Cursor | None) -> AsyncIterator[Page]:
         """All rows by their keys, or those that changed since a cursor."""
-        seen = overlap.seen_in(since, self._spec.cursor)
-        if self._changes is not None:
-            pages = self._by_notes(self._changes, mark_of(since))
-        elif seen:
-            pages = self._by_cursor_column(seen)
-        else:
-            pages = self._everything()
+        pages = super().pages(since) if self._changes is None else self._by_notes(self._changes, mark_of(since))
         async for page in pages:
             yield page
 
@@ -52,61 +46,11 @@ class Pulling:
             await verify(connection, self._selection.table, self._selection.names)
             return rows
 
-    # Everything
-
-    async def _everything(self) -> AsyncIterator[Page]:
-        selection, column = self._selection, self._spec.cursor
-        asked = self._context.begin()
-        cursor: Cursor | None = None
-        if self._changes is not None:
-            async with self._use() as connection:
-                cursor = position(Mark(self._changes.id, await self._changes.now(connection), asked.at))
-        elif column is not None:
-            newest = await self.fetch(selection.newest, reading.PAGE)
-            mark = highest((value for (value,) in newest), asked.at)
-            cursor = overlap.position(column, [], mark, asked.at, self._overlap)
-        malformed: list[Malformed] = []
-        if selection.has_keyless:
-            ((count,),) = await self.fetch(selection.keyless)
-            malformed = reading.keyless(selection, count)
-        known: set[Key] = set()
-        whole, sql = True, selection.first
-        values: tuple[Native, ...] = ()
-        while True:
-            began = self._context.begin()
-            batch = reading.batch_of(selection, await self.fetch(sql, *values, reading.PAGE + 1))
-            if not selection.table.is_table:
-                batch = reading.without_known(batch, known, selection)
-            malformed += batch.malformed
-            whole = whole and all(row.key is not None for row in malformed)
-            if batch.last is None:
-                yield Page(batch.records, began, cursor, whole, malformed)
-                return
-            yield Page(batch.records, began, malformed=malformed)
-            sql, malformed = selection.after, []
-            values = reading.begins_after(batch.last, self._spec.keys, selection)
-
-    # By a cursor column
-
-    async def _by_cursor_column(self, seen: overlap.Seen) -> AsyncIterator[Page]:
-        selection, column = self._selection, self._spec.cursor
-        assert column is not None
-        asked = self._context.begin()
-        mark = seen[-1][1]
-        sql = selection.since
-        values: tuple[Native, ...] = (reading.text_of(overlap.begin(seen, asked.at, self._overlap)),)
-        while True:
-            began = self._context.begin()
-            batch = reading.batch_of(selection, await self.fetch(sql, *values, reading.PAGE + 1))
-            newest = highest((record.fields[column] for record in reversed(batch.records)), began.at)
-            mark = mark if newest is None else newest
-            if batch.last is None:
-                cursor = overlap.position(column, seen, mark, asked.at, self._overlap)
-                yield Page(batch.records, began, cursor, malformed=batch.malformed)
-                return
-            yield Page(batch.records, began, malformed=batch.malformed)
-            sql = selection.since_after
-            values = reading.begins_after(batch.last, (column, *self._spec.keys), selection)
+    async def _start(self, asked: Moment) -> Cursor | None:
+        if self._changes is None:
+            return await super()._start(asked)
+        async with self._use() as connection:
+            return position(Mark(self._changes.id, await self._changes.now(connection), asked.at))
 
     # By what triggers have noted
 
@@ -141,12 +85,7 @@ class Pulling:
         keys = await self._keys(connection, noted.keys)
         found = await reading.by_key(connection, self._selection, self._selection.by_key, noted.keys)
         await verify(connection, self._selection.table, self._selection.names)
-        return Page(
-            [row for row in found.values() if isinstance(row, Record)],
-            began,
-            malformed=[row for row in found.values() if isinstance(row, Malformed)],
-            gone=[key for key in keys if key not in found],
-        )
+        return self._told(keys, found, began)
 
     async def _after(self, connection: Connection, changes: Changes, mark: Mark, over: str, now: int) -> Cursor | None:
         """The cursor after a pull. Nothing new leaves it as it is, so that a quiet pull costs nothing."""

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from datasyncd.adapters.contract import Clash, Outcome, Rejected, Write
+from datasyncd.adapters.sql.form import Unfit
+from datasyncd.adapters.sql.keys import Parts, key_of
+from datasyncd.adapters.sql.table import Connection
 
-from .form import Unfit
-from .keys import Parts, key_of, parts_of
+from .keys import parts_of
 from .selection import Selection, cast, placed
-from .table import Connection, TableColumn
+from .table import TableColumn
 from .trouble import code_of, is_refusal
 
 _COLUMNS_OF = """

@@ -8,32 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from datasyncd.adapters.contract import ObjectSpec
+from datasyncd.adapters.contract import Native, ObjectSpec
+from datasyncd.adapters.sql import selection
+from datasyncd.adapters.sql.keys import part_of
 
 from .keys import is_told
 from .names import quoted
 from .table import Table, TableColumn
 
 
-class Selection:
+class Selection(selection.Selection):
     """The statements that read the columns of one object."""
+
+    table: Table
+    keys: Sequence[TableColumn]
 
     def __init__(self, spec: ObjectSpec, table: Table, version: str | None) -> None:
         """`version`: the column that counts the changes of a row."""
-        self.spec = spec
-        self.table = table
-        self.version = version
-        self.keys: Sequence[TableColumn] = [table.columns[name] for name in spec.keys]
+        super().__init__(spec, table, version)
         self.keys_are_told = all(map(is_told, self.keys))
         """No text that passes `parts_of` is refused by the server."""
-        self.json = [place for place, name in enumerate(spec.columns) if table.columns[name].form.kind == "json"]
-        """Places of the columns whose values come as JSON texts."""
-        self.names = spec.columns if version is None or version in spec.columns else (*spec.columns, version)
-        """All columns that are read."""
         self._all = f"SELECT {', '.join(map(self.value, self.names))} FROM {table.sql} AS t"
         self.key_values = ", ".join(self.value(column.name) for column in self.keys)
         order = ", ".join(key_columns := [placed(name) for name in spec.keys])
-        self.has_keyless = any(column.nullable for column in self.keys)
         keyed = " AND ".join(f"{column} IS NOT NULL" for column in key_columns) if self.has_keyless else "true"
         self.first = f"{self._all} WHERE {keyed} ORDER BY {order} LIMIT $1"
         self.after = f"{self._all} WHERE {self._beyond(spec.keys)} ORDER BY {order} LIMIT ${len(self.keys) + 1}"
@@ -69,6 +66,10 @@ class Selection:
         return " AND ".join(
             f"{placed(column.name)} = {cast(f'{other}.k{n}', column)}" for n, column in enumerate(self.keys, 1)
         )
+
+    def given(self, name: str, native: Native) -> str:
+        """A column's native value as the text by which a statement names it."""
+        return part_of(native) or ""
 
     def by_value(self, name: str, any_case: bool) -> str:
         """Rows whose column has one of the values of an array; `any_case`: letters alike."""

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, TypeAlias
 
-import msgspec
-
-from datasyncd.adapters.contract import Column, ObjectSpec, Schema
-from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+from datasyncd.adapters.errors import NotFound, Unauthorised
+from datasyncd.adapters.sql import table as base
+from datasyncd.adapters.sql.table import Connection
 
 from .form import Form, form_of
 from .names import quoted, shown, split
-
-Connection: TypeAlias = Any
-"""A connection of asyncpg, which has no types of its own."""
 
 _FIND = """
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, current_user::text,
@@ -79,34 +74,10 @@ _CHARACTERS = ("varchar", "bpchar", "_varchar", "_bpchar")
 _BITS = {"int2": 16, "int4": 32, "int8": 64}
 
 
-class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
+class TableColumn(base.TableColumn, frozen=True, kw_only=True):
     """One column."""
 
-    name: str
-    shape: tuple[int, ...]
-    """What the catalog says of its type; a change makes the map be looked at anew."""
-    declared: str
-    """Its type without a length, as SQL names it: a cast to a type with one would cut what is longer."""
-    shown: str
-    """Its type with its length."""
-    type_name: str
-    is_text: bool
-    """Any text is a value of its type, as far as its length goes."""
     form: Form
-    nullable: bool
-    has_default: bool
-    """The server makes a value where none is given."""
-    is_generated: bool
-    """Computed by the server, or an identity that nobody else gives."""
-    max_length: int | None
-    bounds: tuple[int, int] | None
-    digits: tuple[int, int] | None
-    """Of numeric: digits, and how many of them after the point."""
-    labels: tuple[str, ...]
-    """Of an enum, or of the elements of an array of one."""
-    may_select: bool
-    may_insert: bool
-    may_update: bool
 
     @property
     def takes_nul(self) -> bool:
@@ -114,85 +85,13 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
         return self.form.kind not in ("text", "list", "json") or self.type_name == "json"
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class Table(base.Table, frozen=True, kw_only=True):
     """One table or view."""
 
     id: int
     schema: str
     name: str
-    is_table: bool
-    role: str
-    """The role that the daemon has there."""
-    may_insert: bool
-    may_update: bool
-    may_delete: bool
-    fills: bool
-    """Triggers may give a new row values of columns that nobody else gives."""
     columns: dict[str, TableColumn]
-    unique: tuple[frozenset[str], ...]
-    """Sets of columns of which no two rows have the same values, but for NULL."""
-
-    @property
-    def sql(self) -> str:
-        """Its name in statements."""
-        return ".".join((quoted(self.schema), quoted(self.name)))
-
-    @property
-    def shown(self) -> str:
-        """Its name for people."""
-        return ".".join((shown(self.schema), shown(self.name)))
-
-    def is_unique(self, names: Iterable[str]) -> bool:
-        """Whether no two rows have the same values in these columns."""
-        return any(known <= set(names) for known in self.unique)
-
-    def makes(self, keys: tuple[str, ...]) -> bool:
-        """Whether the key of a new row need not be given; parts of a composite key come with the fields."""
-        return len(keys) > 1 or self.columns[keys[0]].has_default
-
-    def grant(self, what: str) -> str:
-        """The statement that gives the daemon's role a right here."""
-        return f"GRANT {what} ON {self.shown} TO {shown(self.role)};"
-
-    def lacking(self) -> str:
-        """The statement that gives the daemon's role all rights that it lacks here; "": it lacks none."""
-        rights = (("INSERT", self.may_insert), ("UPDATE", self.may_update), ("DELETE", self.may_delete))
-        lacking = ", ".join(right for right, has in rights if self.is_table and not has)
-        return self.grant(lacking) if lacking else ""
-
-    def why_not_written(self, column: TableColumn) -> str:
-        """Why nothing can be written to a column; "": it can."""
-        if not self.is_table:
-            return "it is a column of a view"
-        if column.is_generated:
-            return "the database makes its values"
-        lacking = [right for right, has in (("INSERT", column.may_insert), ("UPDATE", column.may_update)) if not has]
-        if lacking:
-            rights = ", ".join(f"{right} ({shown(column.name)})" for right in lacking)
-            return f"the role {self.role} may not: {self.grant(rights)}"
-        return ""
-
-    def schema_of(self, keys: tuple[str, ...]) -> Schema:
-        """As the contract describes an object."""
-        columns = []
-        for column in self.columns.values():
-            why_not = self.why_not_written(column)
-            columns.append(
-                Column(
-                    name=column.name, kind=column.form.kind, nullable=column.nullable, writable=not why_not,
-                    max_length=column.max_length, bounds=column.bounds, digits=column.digits, labels=column.labels,
-                    takes_empty=column.is_text or column.form.kind != "text", takes_nul=column.takes_nul,
-                    required=not (column.nullable or column.has_default or column.is_generated or self.fills),
-                    why_not=why_not,
-                )
-            )  # fmt: skip
-        rights = (("INSERT", self.may_insert, "makes no records"), ("DELETE", self.may_delete, "deletes none"))
-        lacks = [
-            f"the role {self.role} {what} in {self.shown}: {self.grant(right)}"
-            for right, has, what in rights
-            if self.is_table and not has
-        ]
-        return Schema(self.shown, tuple(columns), key_assigned=bool(keys) and self.makes(keys), lacks=tuple(lacks))
 
 
 async def table_of(connection: Connection, object: str) -> Table:
@@ -215,23 +114,24 @@ async def table_of(connection: Connection, object: str) -> Table:
     unique = [frozenset(members) for (members,) in await connection.fetch(_UNIQUE, oid)]
     fills = await connection.fetchval(_FILLS, oid)
     return Table(
-        id=oid, schema=schema, name=name, is_table=kind in ("r", "p"), role=role, may_insert=may_insert,
-        may_update=may_update, may_delete=may_delete, fills=fills, columns={column.name: column for column in columns},
-        unique=tuple(unique),
+        id=oid, schema=schema, name=name, sql=".".join((quoted(schema), quoted(name))),
+        shown=".".join((shown(schema), shown(name))), is_table=kind in ("r", "p"), who=f"the role {role}",
+        grantee=shown(role), may_insert=may_insert, may_update=may_update, may_delete=may_delete, fills=fills,
+        columns={column.name: column for column in columns}, unique=tuple(unique),
     )  # fmt: skip
 
 
 def _column(
-    name: str, shape: list[int], declared: str, shown: str, type_schema: str, type_name: str, is_text: bool,
+    name: str, shape: list[int], declared: str, with_length: str, type_schema: str, type_name: str, is_text: bool,
     element: str | None, typmod: int, nullable: bool, has_default: bool, identity: str, generated: bool,
     may_select: bool, may_insert: bool, may_update: bool, labels: list[str],
 ) -> TableColumn:  # fmt: skip
     plain = type_schema == "pg_catalog"
     half = 1 << (_BITS[type_name] - 1) if plain and type_name in _BITS else 0
     return TableColumn(
-        name=name, shape=tuple(shape), declared=declared, shown=shown, type_name=type_name, is_text=is_text,
-        form=form_of(type_schema, type_name, element), nullable=nullable, has_default=has_default or identity != "",
-        is_generated=generated or identity == "a",
+        name=name, named=shown(name), shape=tuple(shape), declared=declared, shown=with_length, type_name=type_name,
+        is_text=is_text, form=form_of(type_schema, type_name, element), nullable=nullable,
+        has_default=has_default or identity != "", is_generated=generated or identity == "a",
         max_length=typmod - 4 if plain and type_name in _CHARACTERS and typmod > 4 else None,
         bounds=(-half, half - 1) if half else None,
         digits=_digits(typmod) if plain and type_name == "numeric" else None, labels=tuple(labels),
@@ -245,27 +145,6 @@ def _digits(typmod: int) -> tuple[int, int] | None:
         return None
     scale = (typmod - 4) & 0x7FF
     return (typmod - 4) >> 16 & 0xFFFF, (scale ^ 1024) - 1024
-
-
-def check(table: Table, spec: ObjectSpec, more: Iterable[str] = ()) -> None:
-    """Raise `NotFound` for a missing column, `Unauthorised` for one that may not be read, `Unsupported` for a key
-    that does not tell rows apart."""
-    names = tuple(dict.fromkeys((*spec.columns, *more)))
-    for name in names:
-        if name not in table.columns:
-            nearest = get_close_matches(name, table.columns, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; it has {', '.join(table.columns)}"
-            raise NotFound(f"the table {table.shown} has no column {name!r}{hint}")
-    hidden = [name for name in names if not table.columns[name].may_select]
-    if hidden:
-        grant = table.grant(f"SELECT ({', '.join(map(shown, hidden))})")
-        raise Unauthorised(f"the role {table.role} may not read {', '.join(hidden)} of {table.shown}: {grant}")
-    what = f"the key {', '.join(map(repr, spec.keys))} of {table.shown}"
-    for name in spec.keys:
-        if not table.columns[name].form.can_be_key:
-            raise Unsupported(f"{what} is of the type {table.columns[name].declared}, which cannot be a key")
-    if table.is_table and not table.is_unique(spec.keys):
-        raise Unsupported(f"{what} does not tell its rows apart: expected the primary key, or columns that are UNIQUE")
 
 
 async def verify(connection: Connection, table: Table, names: Iterable[str]) -> None:

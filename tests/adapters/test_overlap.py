@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasyncd.adapters.postgres import overlap
+from datasyncd.adapters.sql import overlap
 
 SPAN = 300
 
