@@ -36,6 +36,7 @@ TABLE = Capabilities(
 API = Capabilities(
     condition=Condition.VISIBLE, version_order=VersionOrder.COUNTER, assigns_key=True, create_key=True, late_s=60.0
 )
+FOLDER = msgspec.structs.replace(TABLE, incremental=False, tells_unchanged=True)
 FEED = msgspec.structs.replace(TABLE, deletions=Deletions.TOLD)
 CRM = Capabilities(
     condition=Condition.ENFORCED, version_order=VersionOrder.COUNTER, returns_image=True, whole_record=True,
@@ -80,7 +81,11 @@ class MemoryStage(Stage):
         self._world.advance(self._world.now + 1)
 
 
-@pytest.mark.parametrize("promises", [TABLE, FEED, API, CRM, AUDIENCE], ids=["table", "feed", "api", "crm", "audience"])
+@pytest.mark.parametrize(
+    "promises",
+    [TABLE, FOLDER, FEED, API, CRM, AUDIENCE],
+    ids=["table", "folder", "feed", "api", "crm", "audience"],
+)
 class TestMemory(AdapterConformance):
     many = 250
 

@@ -325,6 +325,18 @@ def test_a_told_delete_is_followed_by_an_increment_alone() -> None:
     assert world.links["crm"].complete_began == complete
 
 
+def test_a_delete_that_is_told_again_writes_nothing_to_the_state() -> None:
+    """All that stands at the cursor is told once more by each pull."""
+    contact = World(TELLING, "mail", on_delete="propagate").linked(name="Ann")
+    world = contact.world
+    contact.deletes("crm")
+    world.syncs()
+
+    written = world.db.total_changes
+    world.pulls("crm")
+    assert world.db.total_changes == written
+
+
 def test_a_told_delete_of_a_record_that_somebody_edited_destroys_nothing() -> None:
     """M22."""
     contact = World(TELLING, "mail", on_delete="propagate").linked(name="Ann")

@@ -232,6 +232,26 @@ def test_while_a_source_is_held_no_delete_goes_anywhere_and_everything_else_does
     assert (people[11].exists_in(), people[11].state()) == (set(), "dead")
 
 
+def test_a_delivery_that_outlasts_a_guard_holds_nothing_for_it() -> None:
+    """What is found to be deleted when the guard is over is deleted, also by a delivery that began before."""
+    world, people = emptied(5)
+    people[10].edits("crm", name="Anna")
+    world.pulls("crm")
+
+    def the_source_is_whole_but_for_one() -> None:
+        for person in people[1:5]:
+            comes_back(person)
+        world.pulls("crm")
+
+    world.meanwhile("mail", "writing", the_source_is_whole_but_for_one)
+    world.delivers("mail")
+    world.syncs()
+
+    assert world.guards() == []
+    assert [person.state() for person in people] == ["dead"] + ["live"] * 19
+    assert people[0].exists_in() == set()
+
+
 def test_an_emptied_source_is_held_however_few_its_records_are() -> None:
     world = World(system("crm", guards={WriteClass.DELETE: 0.1}), "mail")
     ann = world.linked(name="Ann")

@@ -112,7 +112,7 @@ def email(past: Past) -> object:
 def test_a_restored_state_comes_to_rest_with_nothing_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     # What was set and set back between the backup and the restore is not promised to be seen.
     """F71."""
-    monkeypatch.setattr(oracle, "SEEN_US", round((100 + AFTERWARDS_S + LATE_S) * SECOND))
+    monkeypatch.setattr(oracle, "SEEN_US", round((100 + max(AFTERWARDS_S) + LATE_S) * SECOND))
     seen: Counter[str] = Counter()
     for seed in range(SEEDS):
         with closing(Restoring(seed)) as history:

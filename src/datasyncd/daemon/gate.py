@@ -22,9 +22,10 @@ class Gate:
         self.fp = fp
         self.creates = 0
         """Creates that wait."""
-        self._held: frozenset[WriteClass] = frozenset()
         self._own: frozenset[WriteClass] = frozenset()
-        """Of these, the classes that this link's own limits hold."""
+        """Classes that this link's own limits hold."""
+        self._sources: frozenset[WriteClass] = frozenset()
+        """Classes that are held because of what a system lost or blanked."""
         self._drifting: frozenset[FieldNumber] = frozenset()
         """Fields that most records of the system no longer have."""
         self._unread = False
@@ -48,10 +49,7 @@ class Gate:
         self.creates = pending[WriteClass.CREATE]
         own = self._judge_own(tx, pending)
         self._blanked = self._judge_sources(tx) if pending[WriteClass.CLEAR] else None
-        source = {known.write_class for known in tx.guards.all() if known.entity == rule.entity and known.source}
-        if self._blanked is not None:
-            source.add(WriteClass.CLEAR)
-        self._own, self._held = frozenset(own - source), frozenset(own | source)
+        self._own, self._sources = frozenset(own), self._of_sources(tx)
         self._unread = restored.is_marked(tx, rule.entity)
         self._drifting = frozenset(drift.known(tx, link.system, rule.entity).drifting)
         return True
@@ -75,6 +73,13 @@ class Gate:
                 tx.outbox.wake(link.system, rule.entity, tx.at)
         self._bound = bound
         return held
+
+    def _of_sources(self, tx: Tx) -> frozenset[WriteClass]:
+        """What guards of sources hold now."""
+        held = {
+            known.write_class for known in tx.guards.all() if known.entity == self.link.rule.entity and known.source
+        }
+        return frozenset(held if self._blanked is None else held | {WriteClass.CLEAR})
 
     def _judge_sources(self, tx: Tx) -> tuple[str, int] | None:
         """A system in which more records were blanked within the hour than its limit allows."""
@@ -111,7 +116,9 @@ class Gate:
         """Take out of a plan what a guard holds, and note it there; returns how many items."""
         # A pull may have ended it meanwhile, and woken the rows that waited: none may wait from now on.
         self._unread = self._unread and restored.is_marked(tx, self.link.rule.entity)
-        held = _EVERYTHING if self._unread else self._held
+        if self._sources:
+            self._sources &= self._of_sources(tx)
+        held = _EVERYTHING if self._unread else self._own | self._sources
         items = withhold(planned, held, tx.guards.approved, self.fp)
         for item in items:
             self._note(tx, item)
@@ -124,7 +131,7 @@ class Gate:
         if kind is WriteClass.CLEAR and self._blanked is not None:
             (system, bound), source = self._blanked, True
         guard = tx.guards.held(system, rule.entity, kind, source)
-        if guard is None and (source or kind in self._own):
+        if guard is None and (source or kind in self._own - self._sources):
             guard = tx.next()
             tx.guards.hold(guard, system, rule.entity, kind, source, bound, tx.at)
         if guard is None:

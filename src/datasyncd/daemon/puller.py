@@ -263,6 +263,8 @@ async def _conclude_told(link: Link, store: Store, begin: Callable[[], Moment], 
         return
     for began in dict.fromkeys(pulled.gone.values()):
         entries = [entry for entry in told if pulled.gone[entry[2]] == began]
+        if not entries:
+            continue  # told again, as is all that stands at the cursor
         changed = await store.transact(partial(_delete, link=link, fp=store.fingerprints, began=began, entries=entries))
         pulled.counts.changed += changed
 

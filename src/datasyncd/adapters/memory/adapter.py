@@ -62,6 +62,8 @@ class MemoryAdapter:
         self._sleep = sleep
         self._page = page
         self._closed = False
+        self._own = 0
+        """Changes of the world that this adapter made, and was seen to make."""
 
     def capabilities(self, object: str) -> Capabilities:
         """Those of the world."""
@@ -79,6 +81,11 @@ class MemoryAdapter:
         spec = self._spec(object)
         incremental = since is not None and self._world.capabilities.incremental
         first = self._world.now
+        standing = self._standing()
+        if since is not None and standing == since:
+            await self._begin_call()
+            yield Page([], self._context.begin(), since, unchanged=True)
+            return
         overlap = round(self._world.capabilities.search_lag_s * 1e6)
         start = int(since) - overlap if incremental and since is not None else 0
         place: tuple[int, Key] | None = None
@@ -91,9 +98,11 @@ class MemoryAdapter:
             records = [self._record(spec, key, state) for key, state in part]
             await self._sleep(self._faults.pause_s())
             last = len(rest) <= self._page
-            cursor = self._position(rows, since, first) if last and self._world.capabilities.incremental else None
+            cursor = standing
+            if last and self._world.capabilities.incremental:
+                cursor = self._position(rows, since, first)
             gone = self._told_gone(object, asked, start) if last and incremental else []
-            yield Page(records, began, cursor, complete=last and not incremental, gone=gone)
+            yield Page(records, began, cursor if last else None, complete=last and not incremental, gone=gone)
             if last:
                 return
             place = self._place(part[-1], incremental)
@@ -176,8 +185,10 @@ class MemoryAdapter:
             self._world.land_later(object, write, version, self._faults.delay_s(capabilities.late_s))
         elif fate is not Fate.NEVER:
             image = self._image(spec) if capabilities.returns_image else None
+            before = len(self._world.changes)
             outcome = self._world.land(object, write, version, image)
             if fate is Fate.ANSWERED:
+                self._own += len(self._world.changes) - before
                 return outcome
         return Unknown("memory: the answer was lost")
 
@@ -222,6 +233,10 @@ class MemoryAdapter:
             for key, history in histories
             if (state := history.shown(at)).at >= start and state.fields is None and history.now.fields is None
         ]
+
+    def _standing(self) -> Cursor | None:
+        """What a complete pull shows, where it is told that nobody else changed it since: how much others changed."""
+        return str(len(self._world.changes) - self._own) if self._world.capabilities.tells_unchanged else None
 
     def _place(self, row: tuple[Key, State], by_time: bool) -> tuple[int, Key]:
         key, state = row

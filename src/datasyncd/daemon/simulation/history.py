@@ -36,7 +36,7 @@ from .systems import EVERYTHING, FIELDS, OBJECT, SELECTIONS, Promise, System, li
 
 T = TypeVar("T")
 
-AFTERWARDS_S = 6.0
+AFTERWARDS_S = (1.0, 2.0, 6.0)
 """Virtual seconds after the last edit in which systems still fail."""
 SHOWN_S = 6.0
 """After that every change shows in searches, and no robot has still to react to one."""
@@ -55,10 +55,18 @@ class Shape(msgspec.Struct, frozen=True):
     habits: Habits
     mapped: frozenset[int]
     crashes: int
+    afterwards_s: float
+    thorough: bool
+    """At the end all records of every system are listed; otherwise links pull as the daemon pulls them."""
 
     @property
     def span_s(self) -> float:
         return self.habits.span_s
+
+    @property
+    def until_s(self) -> float:
+        """When nothing fails any more."""
+        return self.habits.span_s + self.afterwards_s
 
 
 def shape_of(random: Random, faulty: bool) -> Shape:
@@ -78,7 +86,8 @@ def shape_of(random: Random, faulty: bool) -> Shape:
         edits, edits * random.choice((0.5, 1.5, 3.0)), persons, random.random() < 0.5, random.random() < 0.5,
         random.choice((0.0, 0.4, 0.7)), come_and_go,
     )  # fmt: skip
-    return Shape(systems, habits, mapped, random.choice((0, 1, 2)) if faulty else 0)
+    crashes = random.choice((0, 1, 2)) if faulty else 0
+    return Shape(systems, habits, mapped, crashes, random.choice(AFTERWARDS_S), random.random() < 0.5)
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -200,9 +209,9 @@ class History:
         self._start()
         self.scheduler.start("people", self.people.live())
         if self.shape.crashes:
-            times = sorted(self.random.uniform(0, self.shape.span_s + AFTERWARDS_S) for _ in range(self.shape.crashes))
+            times = sorted(self.random.uniform(0, self.shape.until_s) for _ in range(self.shape.crashes))
             self.scheduler.start("fate", self._fate(times))
-        self._run_until(round((self.shape.span_s + AFTERWARDS_S) * SECOND))
+        self._run_until(round(self.shape.until_s * SECOND))
         self.scheduler.fuse = -1
         self.scheduler.kill("fate")
         self.scheduler.kill("daemon")
@@ -224,6 +233,8 @@ class History:
             link_of(system, self.rules, self.begin, self.scheduler, system.calm if self._calm else system.faults)
             for system in self.systems
         ]
+        for link in self.links:
+            link.wants_full = self.scheduler.now == 0 or self.random.random() < 0.3
         if not self._calm:
             for link in self.links:
                 self.scheduler.start(f"daemon pull {link.name}", self._pulling(link), self.random.uniform(0, 1))
@@ -350,7 +361,7 @@ class History:
     async def _cycle(self) -> None:
         self.store._steps.run_step(self._approve)
         for link in self.links:
-            link.wants_full = True
+            link.wants_full = link.wants_full or self.shape.thorough
             await self._pull_once(link)
         for link in self.links:
             if self._is_owed(link):

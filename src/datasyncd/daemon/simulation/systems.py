@@ -93,6 +93,7 @@ def promises(random: Random, faults: bool, count: int) -> list[Promise]:
             read_max_s=60.0,
             pull_is_reading=embedded or database,
             incremental=database and random.random() < 0.7,
+            tells_unchanged=embedded and random.random() < 0.6,
             deletions=Deletions.TOLD if database else Deletions.ABSENCE,
         )
         robot = random.random() < 0.15
