@@ -67,7 +67,7 @@ lock: ## resolve the dependencies again and pin them with hashes
 	"$$tools/bin/python" -m pip --disable-pip-version-check -qq install uv; \
 	compile="$$tools/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url"; \
 	echo "requirements-dev.lock"; \
-	$$compile --upgrade --group dev -o requirements-dev.lock pyproject.toml; \
+	$$compile --upgrade --all-extras --group dev -o requirements-dev.lock pyproject.toml; \
 	echo "requirements.lock"; \
 	$$compile --upgrade -c requirements-dev.lock -o requirements.lock pyproject.toml
 
