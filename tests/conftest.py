@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers import mysql as mysql_server
 from tests.servers.postgres import Database, Server, running
 
 
@@ -27,3 +28,10 @@ def postgres_16() -> Iterator[Server]:
     """An older PostgreSQL server."""
     with running(version=16) as server:
         yield server
+
+
+@pytest.fixture
+def mysql() -> Iterator[mysql_server.Database]:
+    """An empty MariaDB or MySQL database."""
+    with mysql_server.empty_database() as database:
+        yield database

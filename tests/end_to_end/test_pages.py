@@ -21,6 +21,7 @@ from datasyncd.adapters import registry
 from datasyncd.adapters.contract import ObjectSpec
 from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
+from datasyncd.adapters.mysql.adapter import MysqlOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
 from datasyncd.adapters.testing.desk import opened, pages, records
@@ -36,6 +37,7 @@ from datasyncd.daemon.plan import result as plan
 from datasyncd.daemon.review import conflicts, explain, guards, history, quarantine, settle
 from tests.end_to_end.example import ROOT, Example
 from tests.end_to_end.pages import Step, lasting, run, steps
+from tests.servers import mysql as mysql_server
 from tests.servers.postgres import NOTES, Database
 
 DOCS = ROOT / "docs"
@@ -70,6 +72,7 @@ NOT_RUN = {
     ("docs/tutorial/first-sync.md", 'PATH="$PWD/.venv/bin:$PATH"; export PATH'): "the tests have it",
     ("docs/how-to/back-up-and-restore.md", "systemctl stop datasyncd"): "stops a service of the machine, as root",
     ("docs/how-to/connect-postgres.md", "datasyncd check"): "asks a database that only its reader has",
+    ("docs/how-to/connect-mysql.md", "datasyncd check"): "asks a database that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -145,6 +148,27 @@ async def test_the_statements_of_the_guide_to_postgres_make_a_link_live(database
         assert list(await records(adapter, "public.contacts", cursor)) == ["1"]
         assert notes.strip() == NOTES.read_text(encoding="utf-8").strip()
     await database.run("DROP OWNED BY datasyncd", "DROP ROLE datasyncd")
+
+
+async def test_the_statements_of_the_guide_to_mysql_make_a_link_live(
+    mysql: mysql_server.Database, tmp_path: Path
+) -> None:
+    text = (DOCS / "how-to/connect-mysql.md").read_text(encoding="utf-8")
+    user, cursor_column, notes, rights, triggers = blocks(text, "sql")
+    assert notes.strip() == mysql_server.NOTES.read_text(encoding="utf-8").strip()
+    name = await mysql.user("")
+    notes = notes[notes.index("CREATE TABLE") :]
+    await mysql.run("CREATE TABLE contacts (id bigint PRIMARY KEY, name text)")
+    for statement in ";".join((user.partition(";")[2], cursor_column, notes, rights, triggers)).split(";"):
+        if statement.strip():
+            text = statement.replace("shop.", f"{mysql.name}.").replace("datasyncd.changes", mysql.notes)
+            await mysql.run(text.replace("datasyncd@", f"{name}@"))
+    spec = ObjectSpec("contacts", "id", ("name",), cursor="updated_at")
+    async with opened("mysql", tmp_path, spec, dsn=mysql.dsn(name), changes=mysql.notes) as adapter:
+        cursor = (await pages(adapter, "contacts"))[-1].cursor
+        await mysql.run("INSERT INTO contacts (id, name) VALUES (1, 'new')")
+
+        assert list(await records(adapter, "contacts", cursor)) == ["1"]
 
 
 PAGES = sorted(
@@ -228,7 +252,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         fields.Field,
     ]
     types: list[type[msgspec.Struct]] = [fields.Text, fields.Phone, fields.Enum, fields.Set, fields.Consent]
-    options: list[type[msgspec.Struct]] = [CsvOptions, JsonlOptions, PostgresOptions, SqliteOptions]
+    options: list[type[msgspec.Struct]] = [CsvOptions, JsonlOptions, MysqlOptions, PostgresOptions, SqliteOptions]
     keys = {field.encode_name for table in (*tables, *types, *options) for field in msgspec.structs.fields(table)}
 
     assert sorted(key for key in keys - {"fields"} if f"`{key}`" not in text) == []

@@ -23,6 +23,7 @@ GROUP = "datasyncd.adapters"
 _BUILT_IN = {
     "csv": "datasyncd.adapters.csv.adapter",
     "jsonl": "datasyncd.adapters.jsonl.adapter",
+    "mysql": "datasyncd.adapters.mysql.adapter",
     "postgres": "datasyncd.adapters.postgres.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",
 }

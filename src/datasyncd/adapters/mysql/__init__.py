@@ -1,0 +1,1 @@
+"""Tables of a MariaDB or MySQL database as a system."""

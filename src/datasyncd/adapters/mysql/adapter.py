@@ -1,0 +1,147 @@
+"""The adapter of MariaDB and MySQL: the contract, over one database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from datasyncd.adapters.contract import (
+    Capabilities,
+    Context,
+    Hint,
+    Key,
+    Malformed,
+    ObjectSpec,
+    Outcome,
+    Record,
+    Schema,
+    Write,
+)
+from datasyncd.adapters.errors import OptionError
+from datasyncd.adapters.registry import AdapterKind, manifest_of
+from datasyncd.adapters.sql.adapter import DatabaseAdapter, Overlap, Seconds
+from datasyncd.adapters.sql.keys import Parts
+from datasyncd.adapters.sql.pulling import Pulling as AnyPulling
+
+from .batch import by_key
+from .changes import Changes, changes_of
+from .connection import Connection
+from .dsn import FORM, fault
+from .keys import parts_of
+from .listening import listen
+from .pulling import Pulling
+from .selection import Selection
+from .session import LATE_S, Sessions
+from .table import Table, table_of, verify
+from .writing import push
+
+
+class MysqlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of a system with `adapter = "mysql"`."""
+
+    dsn: Annotated[str, msgspec.Meta(examples=["mysql://datasyncd@localhost/shop"])]
+    """mysql://USER:PASSWORD@HOST:PORT/DATABASE, usually as a credential; `?ssl-mode=verify_identity` and the like."""
+    version: dict[str, str] = {}
+    """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
+    changes: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """Table in which triggers note what is changed, such as "datasyncd.changes": then links can be live."""
+    overlap_s: Overlap = 300.0
+    """With a `cursor`: as long as the longest transaction that writes there. So much is read again each time."""
+    timeout_s: Seconds = 30.0
+    """The server ends a statement after so long; MySQL only one that reads."""
+    lock_s: Seconds = 5.0
+    """How long to wait for a lock that somebody else holds, in whole seconds; then the call is tried again later."""
+    connect_s: Seconds = 10.0
+    """How long to wait for a connection."""
+
+    def __post_init__(self) -> None:
+        if why := fault(self.dsn):
+            raise OptionError("dsn", f"{why}; expected {FORM}")
+
+    def __repr__(self) -> str:
+        return "MysqlOptions(...)"
+
+
+class MysqlAdapter(DatabaseAdapter[Selection, Changes]):
+    """Tables of one database."""
+
+    late_s = LATE_S
+    _sessions: Sessions
+
+    def __init__(self, context: Context, options: MysqlOptions) -> None:
+        super().__init__(context, options.version, options.overlap_s)
+        self._notes = options.changes
+        self._sessions = Sessions(
+            context.system,
+            options.dsn,
+            connect_s=options.connect_s,
+            timeout_s=options.timeout_s,
+            lock_s=options.lock_s,
+        )
+
+    def capabilities(self, object: str) -> Capabilities:
+        """Everything that a transaction can promise. Whether keys are made here is in the schema."""
+        return self._promises(object, told=self._notes is not None)
+
+    async def describe(self, object: str) -> Schema:
+        """The columns as the catalog has them. What is found is what later calls hold the table to."""
+        schema = await super().describe(object)
+        changes = self._changes.get(object)
+        if changes is None or not changes.cascades:
+            return schema
+        keys = ", ".join(changes.cascades)
+        text = f"no trigger notes what the foreign key {keys} changes in {schema.object}: set a `sweep`"
+        return msgspec.structs.replace(schema, lacks=(*schema.lacks, text))
+
+    async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Apply the writes in one transaction; see `writing.push`."""
+        if not writes:
+            return []
+        async with self._rights(object):
+            selection = await self._selection(object)
+            return await push(self._sessions, selection, self._changes[object], writes)
+
+    async def watch(self, object: str) -> AsyncIterator[Hint]:
+        """A hint when it begins to listen, and soon after each change of the object."""
+        async for hint in listen(self._sessions, await self._watched(object)):
+            yield hint
+
+    async def _table_of(self, connection: Connection, object: str) -> Table:
+        return await table_of(connection, object)
+
+    def _selection_of(self, spec: ObjectSpec, table: Table, version: str | None) -> Selection:
+        return Selection(spec, table, version)
+
+    async def _changes_of(self, connection: Connection, table: Table, spec: ObjectSpec) -> Changes | None:
+        return None if self._notes is None else await changes_of(connection, self._notes, table, spec)
+
+    def _pulling_of(self, selection: Selection, changes: Changes | None) -> Pulling:
+        return Pulling(self._context, self._sessions, selection, changes, self._overlap)
+
+    def _parts_of(self, key: Key, selection: Selection) -> Parts | None:
+        return parts_of(key, selection.keys)
+
+    async def _by_key(
+        self, connection: Connection, selection: Selection, keys: Sequence[Parts]
+    ) -> Mapping[Key, Record | Malformed]:
+        found = await by_key(connection, selection, keys)
+        await verify(connection, selection.table, selection.names)
+        return found
+
+    async def _by_value(
+        self, pulling: AnyPulling, selection: Selection, field: str, wires: Sequence[Any], *, any_case: bool
+    ) -> Sequence[Any]:
+        sql, values = selection.by_value(field, wires, any_case)
+        return await pulling.fetch(sql, *values)
+
+
+KIND = AdapterKind(
+    name="mysql",
+    options=MysqlOptions,
+    open=MysqlAdapter,
+    text_only=False,
+    manifest=manifest_of(__package__),
+    composite_keys=True,
+)
