@@ -16,7 +16,7 @@ from datasyncd.adapters.sql import session
 from datasyncd.adapters.sql.table import Connection
 
 from .dsn import address
-from .trouble import FAILURES, no_connection, trouble
+from .trouble import FAILURES, is_lost, no_connection, trouble
 
 IDLE_S = 10.0
 """The server ends a transaction that waits for us for longer."""
@@ -89,7 +89,8 @@ class Sessions(session.Sessions):
                 await connection.fetchval("SELECT set_config($1, $2, false)", *wish)
 
     def _trouble(self, error: Exception, place: str) -> AdapterError:
-        return trouble(error, place)
+        # Where the connection is lost, it is the server that is to be looked at, and not what was asked for.
+        return trouble(error, self.place if is_lost(error) else place)
 
 
 def _milliseconds(seconds: float) -> str:
