@@ -14,19 +14,35 @@ from tests.torture import tally
 from tests.torture.load import everybody
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write", action="store_true", help="put what was done into the page, if all of it passed")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if tally.PLACE not in os.environ:
+    if not hasattr(config, "workerinput"):
         number, os.environ[tally.PLACE] = tempfile.mkstemp(prefix="datasyncd-torture-")
         os.close(number)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return  # one of several processes: the one that started them tells of all
-    terminalreporter.section("what was done")
-    for what, times in sorted(tally.counted().items()):
-        terminalreporter.write_line(f"{times:>5}  {what}")
+    done = tally.Tally.of_this_run()
     Path(os.environ.pop(tally.PLACE)).unlink()
+    if not done.times:
+        return
+    terminalreporter.section("what was done: cases, times")
+    for torment in tally.TABLE:
+        if times := done.times[torment.what]:
+            terminalreporter.write_line(f"{done.cases[torment.what]:>5} {times:>5}  {torment.what}")
+    terminalreporter.section("what was said")
+    for (what, message), times in sorted(done.said.items()):
+        terminalreporter.write_line(f"{times:>5}  {what}: {message}")
+    if config.getoption("--write", default=False):
+        if exitstatus or done.missing:
+            terminalreporter.write_line(f"nothing is written: a test failed, or this is a part: {done.missing}")
+        else:
+            done.write()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@
     python -m tests.torture.launcher FILE POINT N run --config config.toml     the disk of FILE is filled with it
     python -m tests.torture.launcher end:PID:9 POINT N run --config ...        that process is sent the signal, and ends
     python -m tests.torture.launcher clock FILE 0 run --config config.toml     its wall clock is ahead by what FILE says
+    python -m tests.torture.launcher order FILE 0 run --config config.toml     nothing, but see `order`
 
 Nothing of the daemon knows of this: the functions around a point are wrapped here, and then the real command runs.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 import contextlib
-import datetime
 import os
 import signal
 import sys
@@ -24,13 +24,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import apscheduler.executors.base
-import apscheduler.schedulers.base
-import apscheduler.triggers.interval
 import asyncpg
 import msgspec
 
 from datasyncd.adapters.files import content
+from datasyncd.adapters.files import exchange as exchanging
 from datasyncd.adapters.postgres import writing as postgres_writing
 from datasyncd.adapters.sqlite import writing as sqlite_writing
 from datasyncd.adapters.sqlite.batch import Batch
@@ -40,8 +38,18 @@ from datasyncd.state import backup, database
 from datasyncd.state.readings import Readings
 from datasyncd.state.store import Journaled
 from tests.torture import tally
+from tests.torture.clock import shift
+from tests.torture.order import note_order
+from tests.torture.patching import put
 
 Function = Callable[..., Any]
+KINDS = {
+    "creation": tally.KILLED_AT_ITS_START,
+    "migration": tally.KILLED_AT_ITS_START,
+    "backup": tally.KILLED_IN_A_COPY,
+    "restore": tally.KILLED_IN_A_COPY,
+}
+"""What a death at a point counts as, by the first word of the point."""
 PLACES = {"contacts.csv": "mail", "people.jsonl": "prefs"}
 
 
@@ -94,15 +102,17 @@ class Killer:
 
     def _act(self) -> None:
         if self._action == "kill":
-            tally.count("kill -9 at a point, by its name")
+            tally.count(KINDS.get(self._point.partition(":")[0], tally.KILLED), self._point)
             os.kill(os.getpid(), signal.SIGKILL)
             threading.Event().wait()
         elif self._action == "pause":
             os.kill(os.getpid(), signal.SIGSTOP)
         elif self._action.startswith("end:"):
-            tally.count("a PostgreSQL server ended at a point of a write")
-            end(*map(int, self._action.split(":")[1:]))
+            pid, number = map(int, self._action.split(":")[1:])
+            tally.count(tally.SERVER_ENDS_IN_A_WRITE, f"{signal.Signals(number).name} {self._point}")
+            end(pid, number)
         else:
+            tally.count(tally.DISK_FULL, self._point)
             fill(Path(self._action))
 
 
@@ -116,7 +126,6 @@ def end(pid: int, number: int) -> None:
 
 def fill(file: Path) -> None:
     """Take all that is left of a disk."""
-    tally.count("a disk filled")
     with file.open("ab", buffering=0) as out:
         for size in (1 << 16, 1 << 12, 1):
             with contextlib.suppress(OSError):
@@ -156,12 +165,6 @@ RESTORE_POINTS = (
     "restore: in its place, the folder not on the disk",
     "restore: in its place",
 )
-
-
-def put(owner: Any, **functions: Function) -> None:
-    """In the place of functions of a module or class."""
-    for name, function in functions.items():
-        setattr(owner, name, function)
 
 
 def wrap(killer: Killer) -> None:
@@ -222,8 +225,8 @@ def _wrap_calls(killer: Killer) -> None:
 
 
 def _wrap_files(killer: Killer) -> None:
-    """The stages of replacing a file."""
-    dress, place = content._dress, os.replace
+    """The stages of replacing a file, which the new one is exchanged with, or put over where that cannot be done."""
+    dress, place, exchange = content._dress, os.replace, exchanging.exchange
 
     def dressed(number: int, like: Any) -> None:
         dress(number, like)
@@ -238,7 +241,14 @@ def _wrap_files(killer: Killer) -> None:
         place(source, target)
         killer.reached(f"{known}: the new file is renamed and its folder not on the disk")
 
-    put(content, _dress=dressed, open=opened)
+    def exchanged(source: str, target: str) -> bool:
+        known = PLACES.get(os.path.basename(target))
+        killer.reached(f"{known}: the new file is written and not renamed")
+        done = exchange(source, target)
+        killer.reached(f"{known}: the new file is renamed and its folder not on the disk" if done else "")
+        return done
+
+    put(content, _dress=dressed, open=opened, exchange=exchanged)
     put(os, replace=replaced)
 
 
@@ -376,27 +386,12 @@ def _wrap_migrations(killer: Killer) -> None:
     put(os, replace=replaced)
 
 
-def shift(file: Path) -> None:
-    """Everybody in this process reads a wall clock that is ahead by so many seconds as a file says at that moment."""
-    wall_ns = time.time_ns
-
-    def ahead_s() -> int:
-        return int(file.read_text())
-
-    class Shifted(datetime.datetime):
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Shifted:
-            return cls.fromtimestamp(time.time(), tz)
-
-    put(time, time_ns=lambda: wall_ns() + ahead_s() * 10**9, time=lambda: time.time_ns() / 10**9)
-    for module in (apscheduler.schedulers.base, apscheduler.triggers.interval, apscheduler.executors.base):
-        put(module, datetime=Shifted)
-
-
 def main() -> None:
     action, point, nth, *words = sys.argv[1:]
     if action == "clock":
         shift(Path(point))
+    elif action == "order":
+        note_order(Path(point))
     else:
         wrap(Killer(action, point, int(nth)))
     sys.argv[1:] = words

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.end_to_end.test_kill import attempts
-from tests.end_to_end.three_stores import Stores, environment
+from tests.end_to_end.three_stores import Stores, environment, until
 from tests.torture.load import Load
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +55,32 @@ def nothing_was_logged_of_a_bug(stores: Stores) -> None:
     text = stores.log_file.read_text(encoding="utf-8")
     assert "task_crashed" not in text
     assert "Traceback" not in text
+
+
+def wait_for_pause(process: subprocess.Popen[bytes]) -> None:
+    """Until all its threads stand still."""
+    tasks = Path(f"/proc/{process.pid}/task")
+    until(lambda: {_state(task) for task in tasks.iterdir()} == {"T"})
+
+
+def _state(task: Path) -> str:
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "it has ended"
+
+
+def nothing_is_locked(stores: Stores) -> bool:
+    """Whether everybody can edit the SQLite and the CSV store at once; PostgreSQL ends what stands still by itself."""
+    try:
+        with contextlib.closing(sqlite3.connect(stores.crm.file, timeout=0, isolation_level=None)) as crm:
+            crm.execute("BEGIN IMMEDIATE")
+            crm.execute("ROLLBACK")
+        with stores.mail.file.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (sqlite3.OperationalError, BlockingIOError):
+        return False
+    return True
 
 
 def settled(stores: Stores) -> None:

@@ -26,10 +26,10 @@ def hands(stores: Stores) -> Path:
     return file
 
 
-def set_clock(hands: Path, ahead_s: str) -> None:
-    tally.count("a clock set")
+def set_clock(hands: Path, ahead_s: int, when: str) -> None:
+    tally.count(tally.CLOCK, f"{when}: {ahead_s}")
     new = hands.with_suffix(".new")
-    new.write_text(ahead_s)
+    new.write_text(str(ahead_s))
     new.replace(hands)  # at once: the daemon reads it at any moment, and an empty file would be another jump
 
 
@@ -60,7 +60,7 @@ def test_a_clock_that_jumps_while_the_daemon_runs(stores: Stores, hands: Path, f
     with launched(stores, "clock", str(hands), 0, "run") as process:
         at = works(stores, load)
         for jump in (first, 0, -first, 0):
-            set_clock(hands, str(jump))
+            set_clock(hands, jump, f"while it runs, {how}")
             time.sleep(0.5)
             at = works(stores, load, after=at)
         assert stores.json("status")["problems"] == []
@@ -75,7 +75,7 @@ def test_a_clock_that_is_set_while_the_daemon_is_down(stores: Stores, hands: Pat
     load = Load(stores)
     at = clock_of(stores)
     for jump in jumps:
-        set_clock(hands, str(jump))
+        set_clock(hands, jump, "while it is down")
         load.round()
         with launched(stores, "clock", str(hands), 0, "run"):
             at = works(stores, load, after=at)
@@ -88,10 +88,10 @@ def test_a_clock_that_is_set_while_the_daemon_is_down(stores: Stores, hands: Pat
 
 def test_a_write_that_failed_is_tried_again_soon_after_a_run_whose_clock_was_ahead(stores: Stores, hands: Path) -> None:
     load = Load(stores)
-    set_clock(hands, str(MONTH_S))
+    set_clock(hands, MONTH_S, "while it is down")
     with launched(stores, "clock", str(hands), 0, "run"):
         works(stores, load)
-    set_clock(hands, "0")
+    set_clock(hands, 0, "while it is down")
     held = sqlite3.connect(stores.crm.file, isolation_level=None)
     with launched(stores, "clock", str(hands), 0, "run"):
         works(stores, load)

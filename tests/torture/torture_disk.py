@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.three_stores import COMMAND, Daemon, Stores, environment, until
+from tests.torture import tally
 from tests.torture.disks import read_only, small_disk
 from tests.torture.launcher import fill
 from tests.torture.load import Load
@@ -55,11 +56,28 @@ class on_small_disk:
         self._disk.__exit__(*error)
 
 
+def told(daemon: Daemon, pattern: str) -> str:
+    """What `status` says, once it says something of this kind."""
+    found: list[str] = []
+
+    def said() -> bool:
+        found[:] = [text for _code, text in problems(daemon) if re.search(pattern, text)]
+        return bool(found)
+
+    until(said)
+    return found[0]
+
+
 def problems(daemon: Daemon) -> list[tuple[str, str]]:
     """Code, and text with what to do, of what `status` finds wrong."""
     status = daemon.status()
     assert status is not None
     return [(p["code"], f"{p['text']}; {p['fix']}") for p in status["problems"]]
+
+
+def full(filler: Path, case: str) -> None:
+    tally.count(tally.DISK_FULL, case)
+    fill(filler)
 
 
 def still_full(filler: Path, daemon: Daemon) -> bool:
@@ -77,11 +95,11 @@ def test_the_disk_of_the_state_fills_up_while_people_work(stores: Stores, filler
     load = Load(stores)
     with stores.daemon() as daemon:
         in_step(load)
-        fill(filler)
+        full(filler, "the state, while people work")
         for _ in range(3):
             load.round()
             until(lambda: still_full(filler, daemon))
-        told = dict(problems(daemon))["state"]
+        said = dict(problems(daemon))["state"]
         asked = stores.command("resolve", "--where", "field == 'note'", "--newest")
         assert not load.arrived()
         filler.unlink()
@@ -89,7 +107,8 @@ def test_the_disk_of_the_state_fills_up_while_people_work(stores: Stores, filler
         until(lambda: not any(code == "state" for code, _text in problems(daemon)))
         assert daemon.process.poll() is None
 
-    assert FULL.match(told)
+    tally.said(tally.DISK_FULL, said)
+    assert FULL.match(said)
     assert asked.returncode in (0, 75)
     load.check()
     nothing_was_logged_of_a_bug(stores)
@@ -117,10 +136,11 @@ def test_a_sync_ends_with_75_when_the_disk_of_the_state_is_full_and_the_next_one
 ) -> None:
     load = Load(stores)
     load.round()
-    fill(filler)
+    full(filler, "the state, before a sync")
 
     done = stores.command("sync")
 
+    tally.said(tally.DISK_FULL, done.stderr)
     assert done.returncode == 75
     assert FULL.fullmatch(done.stderr.strip())
     filler.unlink()
@@ -133,9 +153,9 @@ def test_the_disk_of_a_store_fills_up(stores: Stores, system: str) -> None:
     others = tuple(name for name in stores.by_name if name != system)
     with on_small_disk(stores, system) as filler, stores.daemon() as daemon:
         in_step(load)
-        fill(filler)
+        full(filler, system)
         load.round(others)
-        until(lambda: any("No space left on device" in text for _code, text in problems(daemon)))
+        tally.said(tally.DISK_FULL, told(daemon, "No space left on device"))
         until(lambda: stores.by_name[others[0]].rows() == stores.by_name[others[1]].rows() == load.expected)
         filler.unlink()
         until(load.arrived, 60)
@@ -152,9 +172,9 @@ def test_the_disk_of_a_database_fills_up(stores: Stores) -> None:
     stores.crm.file = stores.folder / "crm" / "crm.db"
     with on_small_disk(stores, "crm") as filler, stores.daemon() as daemon:
         in_step(load)
-        fill(filler)
+        full(filler, "crm")
         load.round(("mail", "prefs"))
-        until(lambda: any(FULL.match(text) for _code, text in problems(daemon)))
+        tally.said(tally.DISK_FULL, told(daemon, FULL.pattern))
         filler.unlink()
         until(load.arrived, 60)
         daemon.kill()
@@ -167,8 +187,10 @@ def test_a_state_on_a_read_only_disk(stores: Stores, filler: Path, words: str) -
     load = Load(stores)
     load.round()
     with read_only(filler.parent):
+        tally.count(tally.DISK_READ_ONLY, f"the state, {words}")
         done = stores.command(words)
 
+    tally.said(tally.DISK_READ_ONLY, done.stderr)
     assert done.returncode == 75
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(f"datasyncd: {stores.folder / 'var' / 'state.db'}: ")
@@ -181,8 +203,9 @@ def test_a_store_on_a_read_only_disk(stores: Stores) -> None:
     with on_small_disk(stores, "mail") as filler, stores.daemon() as daemon:
         in_step(load)
         with read_only(filler.parent):
+            tally.count(tally.DISK_READ_ONLY, "mail")
             load.round(("crm", "prefs"))
-            until(lambda: any("Read-only file system" in text for _code, text in problems(daemon)))
+            tally.said(tally.DISK_READ_ONLY, told(daemon, "Read-only file system"))
             until(lambda: stores.crm.rows() == stores.prefs.rows() == load.expected)
         until(load.arrived, 60)
         daemon.kill()
@@ -205,6 +228,8 @@ def test_files_that_may_not_grow(stores: Stores) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
+    tally.count(tally.FILE_LIMITED, "a limit")
+    tally.said(tally.FILE_LIMITED, done.stderr)
     assert done.returncode == 75
     assert len(done.stderr.splitlines()) == 1
     assert str(stores.folder / "var" / "state.db") in done.stderr
@@ -215,10 +240,11 @@ def test_files_that_may_not_grow(stores: Stores) -> None:
 def test_a_log_that_cannot_be_written_stops_nobody(stores: Stores) -> None:
     load = Load(stores)
     (stores.folder / "mail" / "contacts.csv").rename(stores.folder / "aside.csv")
-    with open("/dev/full", "wb") as full:
+    with open("/dev/full", "wb") as nowhere:
         process = subprocess.Popen(
-            [*COMMAND, "run", "--config", str(stores.config)], stdout=full, stderr=full, env=environment()
+            [*COMMAND, "run", "--config", str(stores.config)], stdout=nowhere, stderr=nowhere, env=environment()
         )
+    tally.count(tally.FILE_LIMITED, "/dev/full")
     try:
         load.round(("crm", "prefs"))
         until(lambda: stores.crm.rows() == stores.prefs.rows() == load.expected)

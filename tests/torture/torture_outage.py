@@ -23,7 +23,7 @@ from tests.servers.postgres import Server, running
 from tests.servers.proxy import Fault, How, Proxy, between_in_a_thread
 from tests.torture import launcher, tally
 from tests.torture.load import Load, everybody
-from tests.torture.processes import launched, nothing_was_logged_of_a_bug, settled
+from tests.torture.processes import launched, nothing_is_locked, nothing_was_logged_of_a_bug, settled, wait_for_pause
 
 IMPATIENT = ('changes = "datasyncd.changes"\ntimeout_s = 1.0\nlock_s = 0.5\nconnect_s = 2.0', "live = true")
 """An answer is waited for 6 s: the second of the statement, and what the server may need to say so."""
@@ -82,7 +82,7 @@ def in_step(folder: Path, prefs: PostgresPrefs, dsn: str) -> Stores:
     return stores
 
 
-def says_who_waits_and_why(daemon: Daemon) -> None:
+def says_who_waits_and_why(daemon: Daemon, torment: tally.Torment) -> None:
     """`status` names the system and the reason, in the link and as a problem, and no other link."""
 
     def said() -> bool:
@@ -95,6 +95,7 @@ def says_who_waits_and_why(daemon: Daemon) -> None:
             return False
         (problem,) = found
         assert AWAY.match(links["prefs"]["last_error"]), links["prefs"]["last_error"]
+        tally.said(torment, links["prefs"]["last_error"])
         assert (problem["link"], problem["fix"]) == ("prefs.contact", "datasyncd check")
         assert problem["text"].startswith(links["prefs"]["last_error"])
         assert [links[name]["state"] for name in REACHABLE if links[name]["state"] == "failing"] == []
@@ -105,18 +106,28 @@ def says_who_waits_and_why(daemon: Daemon) -> None:
 
 def clash(load: Load, daemon: Daemon, *systems: str) -> None:
     """While the daemon stands still, so that it carries nothing from one to the other."""
-    daemon.signal(signal.SIGSTOP)
+
+    def stands_still() -> bool:
+        daemon.signal(signal.SIGSTOP)
+        wait_for_pause(daemon.process)
+        if nothing_is_locked(load.stores):
+            return True
+        daemon.signal(signal.SIGCONT)  # nobody could edit what it holds
+        return False
+
+    until(stands_still)
     load.clash(*systems)
 
 
 def stop(server: Server, mode: signal.Signals) -> None:
-    tally.count("a PostgreSQL server stopped, crashed or killed at a time")
+    tally.count(tally.SERVER_ENDS, mode.name)
     server.stop(mode)
 
 
 def arm(network: Proxy, fault: Fault) -> None:
     """The next request that it is meant for meets this fault."""
-    tally.count("a request or its answer lost, cut, late or met by silence")
+    which = fault.words.decode().rstrip("\0") or f"request {fault.nth}"
+    tally.count(tally.REQUEST_SPOILT, f"{fault.how} {fault.seconds} {which}")
     network.fault = fault
 
 
@@ -151,7 +162,7 @@ def test_the_server_stops_and_comes_back_again_and_again(stores: Stores, server:
             stop(server, mode)
             try:
                 load.round(REACHABLE)
-                says_who_waits_and_why(daemon)
+                says_who_waits_and_why(daemon, tally.SERVER_ENDS)
                 load.round(REACHABLE)
                 until(lambda: both_go_on(stores))
             finally:
@@ -212,10 +223,16 @@ def test_processes_of_the_server_are_killed(stores: Stores, server: Server, pref
     ours = f"application_name = 'datasyncd prefs' AND datname = '{prefs.database.name}'"
 
     def recovers_from_a_kill() -> None:
-        starts = server.starts
-        (victim, *_) = server.run(f"SELECT pid FROM pg_stat_activity WHERE {ours}").split()
-        tally.count("kill -9 of a PostgreSQL backend")
-        os.kill(int(victim), signal.SIGKILL)
+        starts, serving = server.starts, list[int]()
+
+        def serves() -> bool:
+            """After each recovery it takes the daemon a moment to come back."""
+            serving[:] = map(int, server.run(f"SELECT pid FROM pg_stat_activity WHERE {ours}").split())
+            return bool(serving)
+
+        until(serves)
+        tally.count(tally.BACKEND_KILLED, "SIGKILL")
+        os.kill(serving[0], signal.SIGKILL)
         until(lambda: server.starts > starts)
 
     with stores.daemon() as daemon:
@@ -238,7 +255,7 @@ def test_the_server_and_the_daemon_end_together(stores: Stores, server: Server) 
             load.round()
             time.sleep(moment)
             daemon.signal(signal.SIGKILL)
-            tally.count("kill -9 at a time")
+            tally.count(tally.KILLED_AT_A_TIME, "with the server")
             stop(server, signal.SIGKILL)
         load.round(REACHABLE)
         done = stores.sync()
@@ -261,10 +278,10 @@ def test_the_network_is_away_and_comes_back(far: Stores, network: Proxy) -> None
             load.round()
             clash(load, daemon, "prefs", REACHABLE[number % 2])
             daemon.signal(signal.SIGCONT)
-            tally.count("the network to a PostgreSQL server cut")
+            tally.count(tally.NETWORK_CUT, "all connections")
             network.cut()
             load.round()
-            says_who_waits_and_why(daemon)
+            says_who_waits_and_why(daemon, tally.NETWORK_CUT)
             load.clash("prefs", REACHABLE[number % 2])
             load.round()
             network.mend()
@@ -345,7 +362,7 @@ def test_faults_of_all_kinds_at_random(far: Stores, network: Proxy, server: Serv
     hows: list[Any] = [(how, 0.0) for how in BREAKS] + LAGS
     for _ in range(4):
         with far.daemon():
-            tally.count("kill -9 at a time")
+            tally.count(tally.KILLED_AT_A_TIME, "with a broken network")
             for _ in range(5):
                 how, seconds = chance.choice(hows)
                 if network.fault is None:

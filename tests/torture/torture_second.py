@@ -21,7 +21,7 @@ from datasyncd.state.database import newest_schema
 from tests.end_to_end.three_stores import COMMAND, Daemon, Stores, environment, until
 from tests.torture import launcher, tally
 from tests.torture.load import Load
-from tests.torture.processes import launched, nothing_was_logged_of_a_bug
+from tests.torture.processes import launched, nothing_was_logged_of_a_bug, wait_for_pause
 
 SOON_S = 30.0
 AT_ONCE = 5
@@ -44,8 +44,11 @@ def left_behind(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir() if any(word in file.name for word in LEFT_BEHIND))
 
 
-def refused(stores: Stores, done: subprocess.CompletedProcess[str]) -> None:
-    tally.count("a second process refused")
+def refused(stores: Stores, *words: str, beside: str) -> None:
+    """A command, because another process is at work."""
+    done = stores.command(*words)
+    tally.count(tally.SECOND, f"{words[0]} beside {beside}")
+    tally.said(tally.SECOND, done.stderr)
     assert (done.returncode, done.stdout) == (75, "")
     assert done.stderr == f"datasyncd: {state_of(stores)}: {BUSY}\n"
 
@@ -70,12 +73,6 @@ def in_step(stores: Stores) -> None:
     assert [sum(counts.values()) for counts in done.written.values()] == [0, 0, 0]
 
 
-def wait_for_pause(process: subprocess.Popen[bytes]) -> None:
-    """Until it stands still."""
-    stat = Path(f"/proc/{process.pid}/stat")
-    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
-
-
 # Two on one state --------------------------------------------------------------------------------------------------
 
 
@@ -89,7 +86,7 @@ def test_a_second_daemon_is_refused_again_and_again_and_the_first_goes_on(stores
         until(lambda: is_up(daemon))
         for _ in range(5):
             load.round()
-            refused(second, second.command("run"))
+            refused(second, "run", beside=f"a daemon, {place}")
         until(load.arrived, SOON_S)
         assert is_up(daemon)
         assert daemon.process.poll() is None
@@ -107,12 +104,12 @@ def test_of_daemons_that_start_at_once_one_works(stores: Stores, state: str) -> 
                 file.unlink()
         else:
             load.round()
-        one_works(stores, load)
+        one_works(stores, load, state)
 
     load.check()
 
 
-def one_works(stores: Stores, load: Load) -> None:
+def one_works(stores: Stores, load: Load, state: str) -> None:
     many = [
         subprocess.Popen(
             [*COMMAND, "run", "--config", str(stores.config)],
@@ -130,7 +127,7 @@ def one_works(stores: Stores, load: Load) -> None:
         ended = [(process.communicate()[1], process.returncode) for process in many]
     said = [text for text, code in ended if code == 75]
     for _ in said:
-        tally.count("a second process refused")
+        tally.count(tally.SECOND, f"run beside run, the state {state}")
     assert said == [f"datasyncd: {state_of(stores)}: {BUSY}\n"] * (AT_ONCE - 1)
 
 
@@ -142,7 +139,7 @@ def test_a_daemon_that_is_killed_is_followed_by_the_one_that_was_refused(stores:
             time.sleep(moment)
             with stores.daemon() as second:
                 time.sleep(0.3)
-                tally.count("kill -9 at a time")
+                tally.count(tally.KILLED_AT_A_TIME, "with a second daemon waiting")
                 first.kill()
                 load.round()
                 if second.process.poll() is None:
@@ -179,7 +176,7 @@ def test_while_a_sync_works_nobody_else_does(stores: Stores, words: list[str]) -
     load.round()
     with launched(stores, "pause", "before sending to mail", 1, "sync") as first:
         wait_for_pause(first)
-        refused(stores, stores.command(*[str(file) if word == "FILE" else word for word in words]))
+        refused(stores, *[str(file) if word == "FILE" else word for word in words], beside="a sync")
         first.send_signal(signal.SIGCONT)
         assert first.wait(SOON_S) == 0
 
@@ -195,8 +192,8 @@ def test_no_daemon_starts_while_a_state_is_put_back(stores: Stores) -> None:
     for point in launcher.RESTORE_POINTS:
         with launched(stores, "pause", point, 1, "restore", str(file)) as restore:
             wait_for_pause(restore)
-            refused(stores, stores.command("run"))
-            refused(stores, stores.command("restore", str(file)))
+            refused(stores, "run", beside=point)
+            refused(stores, "restore", str(file), beside=point)
             restore.send_signal(signal.SIGCONT)
             assert restore.wait(SOON_S) == 0
 
@@ -211,8 +208,8 @@ def test_no_daemon_starts_at_the_moment_in_which_a_state_is_copied_and_any_time_
         with launched(stores, "pause", point, 1, "backup", "--force", str(file)) as backup:
             wait_for_pause(backup)
             if point == "backup: copying":
-                refused(stores, stores.command("run"))
-                refused(stores, stores.command("restore", str(file)) if file.exists() else stores.command("sync"))
+                refused(stores, "run", beside=point)
+                refused(stores, *(["restore", str(file)] if file.exists() else ["sync"]), beside=point)
             else:
                 with stores.daemon():
                     until(load.arrived, SOON_S)
@@ -260,6 +257,7 @@ def test_a_daemon_that_is_killed_while_it_copies_its_state(stores: Stores, point
         asked = stores.command("backup", str(file))
         assert process.wait(SOON_S) == -signal.SIGKILL
 
+    tally.said(tally.KILLED_IN_A_COPY, asked.stderr)
     assert asked.returncode == 69
     assert asked.stderr == "datasyncd: the daemon closed the connection without an answer; it may be stopping\n"
     assert not file.exists()
@@ -348,6 +346,8 @@ def test_a_state_of_a_newer_version_is_not_touched(stores: Stores) -> None:
     for words in (["run"], ["sync"]):
         done = stores.command(*words)
 
+        tally.count(tally.NEWER, words[0])
+        tally.said(tally.NEWER, done.stderr)
         assert done.returncode == 69
         assert done.stderr == (
             f"datasyncd: {state_of(stores)}: written by a newer version (schema {newest_schema() + 1}; this version "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.accounts import lost
 from tests.end_to_end.three_stores import Stores
 from tests.torture import tally
 from tests.torture.load import Load, everybody
@@ -52,8 +54,10 @@ def test_a_flipped_byte(due: Load, tmp_path: Path, offset: int) -> None:
 
         if done.returncode == 0:
             assert load.arrived(), f"page {page}"
+            load.check()
             continue
         refused += 1
+        tally.said(tally.BYTE_FLIPPED, re.sub(r"\b\d+", "N", done.stderr))
         assert done.returncode in (69, 75), f"page {page}: {done.stderr}"
         assert done.stderr.startswith(f"datasyncd: {state}: "), f"page {page}: {done.stderr}"
         assert len(done.stderr.splitlines()) == 1, f"page {page}: {done.stderr}"
@@ -77,10 +81,12 @@ def test_the_daemon_is_refused_too_and_a_restore_helps(due: Load, tmp_path: Path
     stores.json("quarantine", "retry", "--all")
     stores.sync()
     assert load.arrived()
+    assert lost(load.edits, load.expected, stores.json("conflicts", "list", "--all")) == []
+    assert [sum(counts.values()) for counts in stores.sync().written.values()] == [0, 0, 0]
 
 
 def flip(state: Path, place: int) -> None:
-    tally.count("a byte of the state flipped")
+    tally.count(tally.BYTE_FLIPPED, str(place))
     content = bytearray(state.read_bytes())
     content[place] ^= 0x5A
     state.write_bytes(content)
