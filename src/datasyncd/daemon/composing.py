@@ -79,7 +79,7 @@ class Composer:
         attempt, write = self._attempt(tx, planned, made.native)
         self._key(tx, planned, attempt, write)
         # A blank that the system has no form for is no loss: what it puts there instead is looked at.
-        left_out = {number: why for number, why in made.left_out.items() if values.get(number) is not None}
+        left_out = {n: why for n, why in made.left_out.items() if values.get(n) is not None} if made.left_out else {}
         return Sending(planned, attempt, write, left_out, 1 if before is None else before.tries + 1)
 
     def _block(self, planned: Plan, numbers: frozenset[FieldNumber], why: str, effects: Effects) -> None:
@@ -108,18 +108,21 @@ class Composer:
     def _keys_sent(self, planned: Plan) -> list[MatchKey]:
         """Match keys of a record as it is sent: the cluster's own, where all their fields are sent as founded."""
         entity = self._link.entity
-        if all(number in planned.founded for numbers in entity.identify for number in numbers):
+        if planned.founded.keys() >= entity.matched:
             return sorted(planned.cluster.keys)
         return keys_of_values(planned.values(), entity, self._fp)
 
 
 def creation(link: Link, values: Mapping[FieldNumber, Value], refused: Mapping[FieldNumber, str]) -> Creation:
     """What is sent to make a record. `values`: all that it is owed; `refused`: what the system would not take of it."""
-    sent = {number: value for number, value in values.items() if number not in refused}
+    sent = {number: value for number, value in values.items() if number not in refused} if refused else values
     native, unfit = link.native(sent)
+    required = link.translation.required
+    if not refused and not unfit and native.keys() >= required.keys():
+        return Creation(native, {})
     left_out = {**refused, **_named(link, unfit)}
     kept = {number: value for number, value in sent.items() if number not in unfit}
-    lacking = {name: number for name, number in link.translation.required.items() if name not in native}
+    lacking = {name: number for name, number in required.items() if name not in native}
     # What is not known is blank, if the system has a form for that.
     blanks, _ = link.native({number: None for number in lacking.values() if number not in left_out})
     native = {**blanks, **native}

@@ -12,7 +12,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Answer, Gone, Malformed, Moment, Moved, Record
 from datasyncd.reconcile import answer
-from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, Cluster, ClusterBody, ClusterState
+from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, BindingId, Cluster, ClusterBody, ClusterState
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
@@ -133,7 +133,7 @@ class Intake:
 
     def _observe(self, record: Record, head: Head, digest: bytes) -> None:
         cluster = self.clusters[head.cluster_id]
-        binding = next(b for b in cluster.bindings if b.id == head.id)
+        binding = _bound(cluster, head.id)
         if self._is_older(record, binding) or cluster.open_attempt(self.link.system) is not None:
             self._throw(record.key)
             return
@@ -191,7 +191,7 @@ class Intake:
         readings = [self._reading(record, digest) for record, digest in unbound]
         keys = [keys_of_values(reading.values, entity, self.fp) for reading in readings]
         for cluster in self.clusters.values():
-            if any(number in kind for kind in entity.identify for number in cluster.edited):
+            if not entity.matched.isdisjoint(cluster.edited):
                 # A key that its record gave up in this page may be another one's in the same page.
                 cluster.keys = keys_of(cluster, entity, self.fp)
         found = tx.clusters.matching([digest for each in keys for _kind, digest in each])
@@ -223,14 +223,14 @@ class Intake:
     def _decide(self, reading: Reading, keys: Sequence[MatchKey], match: Match, quarantined: bytes | None) -> None:
         if quarantined is not None and match.verdict is not Verdict.WAIT and self._is_ours_for_good(reading.ext_id):
             match = Match(Verdict.FOUND)
-        if match.verdict is Verdict.BIND:
+        if match.verdict is Verdict.FOUND and quarantined is None:
+            if self.link.rule.pulls:
+                self._found(reading, keys)
+        elif match.verdict is Verdict.BIND:
             assert match.cluster is not None
             self._bind(match.cluster, reading, ours=match.ours)
             if quarantined is not None:
                 self.effects.released.append((self.link.system, self.link.object, reading.ext_id, None))
-        elif match.verdict is Verdict.FOUND and quarantined is None:
-            if self.link.rule.pulls:
-                self._found(reading, keys)
         elif match.verdict is Verdict.WAIT:
             # One that waits for a delete is none of ours, by all keys that were sent: it keeps no create from ending.
             if not self._waits_for_a_delete(match):
@@ -248,7 +248,7 @@ class Intake:
                     self.tx.records.judged_anew(
                         self.link.system, self.link.object, reading.ext_id, reading.digest, self.tx.at
                     )
-        generation = self._hinted_before(reading.ext_id)
+        generation = self._hinted_before(reading.ext_id) if self._generations else None
         if generation is not None and match.verdict is not Verdict.WAIT:
             self._read.append((reading.ext_id, generation))
 
@@ -354,16 +354,17 @@ class Intake:
             tx.readings.hint(link.system, link.object, self._dirty, tx.stamp, tx.at)
 
 
+def _bound(cluster: Cluster, binding_id: BindingId) -> Binding:
+    for binding in cluster.bindings:
+        if binding.id == binding_id:
+            return binding
+    raise LookupError(binding_id)
+
+
 def _has_changes(cluster: Cluster) -> bool:
-    return bool(
-        cluster.new
-        or cluster.changed
-        or cluster.touched
-        or cluster.rescan
-        or cluster.ended
-        or cluster.marked
-        or any(binding.changed or binding.new or binding.suspected for binding in cluster.bindings)
-    )
+    if cluster.new or cluster.changed or cluster.touched or cluster.rescan or cluster.ended or cluster.marked:
+        return True
+    return any(binding.changed or binding.new or binding.suspected for binding in cluster.bindings)
 
 
 def _named_by_each(attempts: Sequence[Attempt], ext_id: str, link: Link) -> list[int]:
@@ -500,7 +501,7 @@ def _suspect(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, gone: Sequenc
     missing = []
     for name, head in heads.items():
         cluster = clusters[head.cluster_id]
-        binding = next(b for b in cluster.bindings if b.id == head.id)
+        binding = _bound(cluster, head.id)
         if head.epoch > began.seq or cluster.open_attempt(link.system) is not None:
             tx.readings.hint(link.system, link.object, [name], tx.stamp, tx.at)
             continue

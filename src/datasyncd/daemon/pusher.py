@@ -593,7 +593,10 @@ class Delivery:
 
 
 def _stored(cluster: Cluster, attempt: Attempt) -> Attempt:
-    return next(known for known in cluster.attempts if known.id == attempt.id)
+    for known in cluster.attempts:
+        if known.id == attempt.id:
+            return known
+    raise LookupError(attempt.id)
 
 
 def _classes(planned: Plan) -> list[WriteClass]:

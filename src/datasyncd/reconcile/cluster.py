@@ -46,6 +46,11 @@ class AttemptStatus(StrEnum):
     """A ghost: it may be applied at any moment until it is ended."""
 
 
+# Before Python 3.12 a member of an enumeration is found by a function of its class: those that are asked for several
+# times a record are looked up once.
+_LIVE, _OPEN, _UNKNOWN = BindingState.LIVE, AttemptStatus.OPEN, AttemptStatus.UNKNOWN
+
+
 class Shadow(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     """One field of one binding: what the record was last known to hold, and the edits which that embodies."""
 
@@ -196,7 +201,7 @@ class Binding(msgspec.Struct, gc=False):
     object: str
     ext_id: str
     body: BindingBody
-    state: str = BindingState.LIVE
+    state: str = BindingState.LIVE.value
     incarnation: int = 0
     digest: bytes = b""
     """Of the native row as last read; empty: unknown."""
@@ -229,7 +234,7 @@ class Attempt(msgspec.Struct, gc=False):
     base_version: Any = None
     idem_key: str = ""
     gave_up_at: int = 0
-    status: str = AttemptStatus.OPEN
+    status: str = AttemptStatus.OPEN.value
 
 
 class Owed(msgspec.Struct, frozen=True, gc=False):
@@ -256,7 +261,7 @@ class Cluster(msgspec.Struct, gc=False):
     body: ClusterBody
     revision: int = 0
     """Global sequence of its last change."""
-    state: str = ClusterState.LIVE
+    state: str = ClusterState.LIVE.value
     no_create: bool = False
     bindings: list[Binding] = []
     attempts: list[Attempt] = []
@@ -288,19 +293,23 @@ class Cluster(msgspec.Struct, gc=False):
 
     def live(self) -> Iterator[Binding]:
         """Bindings whose record is believed to exist."""
-        return (binding for binding in self.bindings if binding.state == BindingState.LIVE)
+        return (binding for binding in self.bindings if binding.state == _LIVE)
 
     def binding_in(self, system: str) -> Binding | None:
         """The live binding in a system, if there is one."""
         for binding in self.bindings:
-            if binding.system == system and binding.state == BindingState.LIVE:
+            if binding.system == system and binding.state == _LIVE:
                 return binding
         return None
 
     @property
     def merged_away(self) -> bool:
         """A record of it lives on in somebody else's, so that all others there are of it are duplicates of theirs."""
-        return any(b.state == BindingState.MOVED and self.binding_in(b.system) is None for b in self.bindings)
+        for binding in self.bindings:
+            if binding.state != _LIVE and binding.state == BindingState.MOVED:
+                if self.binding_in(binding.system) is None:
+                    return True
+        return False
 
     def used(self, system: str) -> bool:
         """Whether the cluster ever had a record in this system: such a slot is never created into again."""
@@ -396,16 +405,12 @@ class Cluster(msgspec.Struct, gc=False):
         """Writes to this record, its creates included, whose effect nobody knows."""
         if not self.attempts:
             return []
-        return [
-            attempt
-            for attempt in self.attempts
-            if attempt.status == AttemptStatus.UNKNOWN and attempt.binding_id == binding.id
-        ]
+        return [attempt for attempt in self.attempts if attempt.status == _UNKNOWN and attempt.binding_id == binding.id]
 
     def open_attempt(self, system: str) -> Attempt | None:
         """The write to a system that is under way."""
         for attempt in self.attempts:
-            if attempt.system == system and attempt.status == AttemptStatus.OPEN:
+            if attempt.system == system and attempt.status == _OPEN:
                 return attempt
         return None
 

@@ -36,6 +36,12 @@ SHOWN = 32
 """In `Owed.classes`: a field that the record shows already, which a reading acknowledges. No guard counts it."""
 
 
+# Asked for several times a record: see `cluster`.
+_DEAD, _DELETING, _HELD, _LIVE = ClusterState.DEAD, ClusterState.DELETING, ClusterState.HELD, ClusterState.LIVE
+_CREATE, _UPDATE = WriteClass.CREATE, WriteClass.UPDATE
+_STRICT = OptIn.STRICT
+
+
 class Debt(msgspec.Struct, frozen=True, gc=False):
     """One field that a binding is owed."""
 
@@ -93,23 +99,28 @@ class Plan(msgspec.Struct, gc=False):
 
     def values(self) -> dict[FieldNumber, Value]:
         """What is sent, in canonical values."""
-        return {**self.founded, **{number: field.value for number, field in self.fields.items()}}
+        values = dict(self.founded)
+        for number, field in self.fields.items():
+            values[number] = field.value
+        return values
 
     def leave_out(self, numbers: Collection[FieldNumber]) -> None:
         """Send these not."""
+        if not numbers:
+            return
         self.fields = {number: field for number, field in self.fields.items() if number not in numbers}
         self.founded = {number: value for number, value in self.founded.items() if number not in numbers}
 
 
 def owed(cluster: Cluster, entity: EntityRule, link: LinkRule, fp: Fingerprinter) -> Owed | None:
     """The outbox row that this system needs, if any."""
-    if cluster.state in (ClusterState.DEAD, ClusterState.HELD) or not link.pushes:
+    if cluster.state in (_DEAD, _HELD) or not link.pushes:
         return None
     binding = cluster.binding_in(link.system)
-    if cluster.state == ClusterState.DELETING:
+    if cluster.state == _DELETING:
         return None if binding is None or binding.suspect_since else Owed(LANE_REST, WriteClass.DELETE)
     if binding is None:
-        return Owed(LANE_REST, WriteClass.CREATE) if creatable(cluster, entity, link, fp) else None
+        return Owed(LANE_REST, _CREATE) if creatable(cluster, entity, link, fp) else None
     if binding.suspect_since:
         return None
     classes, lane = 0, LANE_REST
@@ -226,7 +237,7 @@ def _class_of(rule: FieldRule, value: Value, shown: bytes, fp: Fingerprinter) ->
         return WriteClass.CONSENT
     if value is None and shown != fp.blank:
         return WriteClass.CLEAR
-    return WriteClass.UPDATE
+    return _UPDATE
 
 
 def plan(
@@ -247,12 +258,12 @@ def plan(
     binding = cluster.binding_in(link.system)
     if cluster.open_attempt(link.system) is not None:
         return Plan(cluster, link, "update", Step.WAIT, binding)
-    if cluster.state == ClusterState.DELETING and binding is not None:
+    if cluster.state == _DELETING and binding is not None:
         if binding.suspect_since:
             return Plan(cluster, link, "delete", Step.WAIT, binding)
         ready = fresh or (link.condition == "enforced" and binding.version is not None)
         return Plan(cluster, link, "delete", Step.SEND if ready else Step.READ, binding)
-    if cluster.state != ClusterState.LIVE:
+    if cluster.state != _LIVE:
         return None
     if binding is None:
         return _plan_create(cluster, entity, link, fp, searched)
@@ -294,10 +305,10 @@ def _plan_create(
 ) -> Plan | None:
     if not creatable(cluster, entity, link, fp):
         return None
-    if any(attempt.system == link.system for attempt in cluster.attempts):
+    if cluster.attempts and any(attempt.system == link.system for attempt in cluster.attempts):
         # A create of ours with unknown outcome: found by a pull, or ended by one.
         return Plan(cluster, link, "create", Step.WAIT, None)
-    strict = link.condition == "none" and link.opt_in is OptIn.STRICT
+    strict = link.condition == "none" and link.opt_in is _STRICT
     founded = _founded(cluster, entity, link, strict)
     fields = {}
     regs = cluster.body.regs
@@ -307,7 +318,7 @@ def _plan_create(
         if reg.hold == Hold.FROZEN or not choice.decided or choice.value is None:
             continue
         if not (strict and choice.value == CONSENT_IN and rule.consent):
-            fields[number] = _planned(rule, reg, choice, WriteClass.CREATE, link, fp)
+            fields[number] = _planned(rule, reg, choice, _CREATE, link, fp)
     if not fields and not founded:
         return None
     return Plan(cluster, link, "create", Step.SEND if searched else Step.SEARCH, None, fields, founded)
@@ -319,6 +330,8 @@ def _founded(cluster: Cluster, entity: EntityRule, link: LinkRule, strict: bool)
     A field of which the system stores another form is written out, since its record will not show the value.
     """
     known, pushes = cluster.body.founded, link.pushes
+    if not strict and link.stored is None and known.keys() <= pushes:
+        return dict(known)
     out = {}
     for number, value in list(known.items()):
         if number in pushes:

@@ -41,7 +41,7 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
         _collapse(cluster, number, reg, rule, entity)
         if len(reg.sibs) < siblings:
             moved.add(number)
-    if moved and any(number in kind for kind in entity.identify for number in moved):
+    if moved and not moved.isdisjoint(entity.matched):
         cluster.keys = keys_of(cluster, entity, fp)
     if cluster.touched or cluster.edited or cluster.rescan or cluster.new:
         _owe(cluster, entity, fp, effects.at)

@@ -42,15 +42,20 @@ class Match(msgspec.Struct, frozen=True):
     """One of our own creates made it, as far as its keys tell."""
 
 
+_NOBODY = Match(Verdict.FOUND)
+
+
 def keys_of_values(values: Mapping[FieldNumber, Value], entity: EntityRule, fp: Fingerprinter) -> list[MatchKey]:
     """Match keys of one record, most trusted first; a key with a blank part is none."""
     out = []
     for kind, numbers in enumerate(entity.identify):
-        parts = [values.get(number) for number in numbers]
-        if all(part is not None and part != "" for part in parts):
-            texts = [
-                entity.match_text(entity.fields[number].type, part) for number, part in zip(numbers, parts, strict=True)
-            ]
+        texts = []
+        for number in numbers:
+            part = values.get(number)
+            if part is None or part == "":
+                break
+            texts.append(entity.match_text(entity.fields[number].type, part))
+        else:
             out.append((kind, fp.match(entity.name, kind, texts)))
     return out
 
@@ -107,12 +112,14 @@ def identify(
     `candidates`: clusters that share a key; `creates`: clusters with a create of ours in this system that
     was sent with one of these keys, or with this record's own id.
     """
-    own = [cluster for cluster in creates if _ours(cluster, ext_id, keys, link.system)]
+    own = [cluster for cluster in creates if _ours(cluster, ext_id, keys, link.system)] if creates else []
     if own:
         return _of_own_create(own, link)
+    if not candidates:
+        return _NOBODY
     matched = [cluster for cluster in candidates if cluster.state != ClusterState.DEAD and same(keys, cluster.keys)]
     if not matched:
-        return Match(Verdict.FOUND)
+        return _NOBODY
     if len(matched) > 1 or matched[0].no_create:
         return Match(Verdict.AMBIGUOUS, matched[0])
     cluster = matched[0]

@@ -29,6 +29,7 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     """False: siblings differ and a person chooses; `value` is then meaningless."""
 
 
+_UNION, _COUNTER = Policy.UNION, Policy.COUNTER
 _EMPTY = Choice(None, None)
 _UNDECIDED = Choice(None, None, decided=False)
 
@@ -37,9 +38,10 @@ def resolve(cluster: Cluster, reg: Reg | None, rule: FieldRule, entity: EntityRu
     """The value that every system is owed."""
     if reg is None or not reg.sibs:
         return _EMPTY
-    if rule.policy is Policy.UNION:
+    policy = rule.policy
+    if policy is _UNION:
         return Choice(elements(reg), None)
-    if rule.policy is Policy.COUNTER:
+    if policy is _COUNTER:
         return Choice(total(reg), None)
     sibs = reg.sibs
     if len(sibs) == 1:

@@ -78,16 +78,15 @@ class FieldRule(msgspec.Struct, frozen=True):
     """Of a group: the names of the fields that move as one value, sorted."""
     derive: str = ""
     """The expression that computes it, for people; nobody edits such a field."""
+    consent: bool = False
+    """It holds a consent: taken from `type`."""
+    merged: bool = False
+    """The value is made of all siblings: a set's elements, a counter's differences. There is no conflict, and a
+    shadow keeps the value, from which the next edit is told. Taken from `policy`."""
 
-    @property
-    def consent(self) -> bool:
-        return self.type == "consent"
-
-    @property
-    def merged(self) -> bool:
-        """The value is made of all siblings: a set's elements, a counter's differences. There is no conflict, and a
-        shadow keeps the value, from which the next edit is told."""
-        return self.policy in (Policy.UNION, Policy.COUNTER)
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "consent", self.type == "consent")
+        msgspec.structs.force_setattr(self, "merged", self.policy in (Policy.UNION, Policy.COUNTER))
 
 
 class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,22 +128,19 @@ class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
     guards: Mapping[WriteClass, float] = {}
     """Share of the records bound there, 0.0 to 1.0, above which a class is held; a class left out is off."""
     at_least: int = 10
+    counts_saves: bool = False
+    """Two versions of a record tell how often it was saved in between. Taken from the above, as are the next two."""
+    tells_saves: bool = False
+    """Two versions of a record tell at least whether anybody saved it in between."""
+    creates_are_receipts: bool = False
+    """The image that answers a create shows what that create made, and nothing that was sent earlier."""
 
-    @property
-    def counts_saves(self) -> bool:
-        """Two versions of a record tell how often it was saved in between."""
-        return self.version_order == "counter" and self.condition != "none"
-
-    @property
-    def tells_saves(self) -> bool:
-        """Two versions of a record tell at least whether anybody saved it in between."""
-        return self.counts_saves or self.version_order == "unique"
-
-    @property
-    def creates_are_receipts(self) -> bool:
-        """The image that answers a create shows what that create made, and nothing that was sent earlier."""
+    def __post_init__(self) -> None:
+        counts = self.version_order == "counter" and self.condition != "none"
         transactional = self.condition == "enforced" and self.pull_is_reading and not self.create_key
-        return not self.late_us or transactional
+        msgspec.structs.force_setattr(self, "counts_saves", counts)
+        msgspec.structs.force_setattr(self, "tells_saves", counts or self.version_order == "unique")
+        msgspec.structs.force_setattr(self, "creates_are_receipts", not self.late_us or transactional)
 
 
 class Derived(msgspec.Struct, frozen=True):
@@ -181,9 +177,13 @@ class EntityRule(msgspec.Struct, frozen=True, kw_only=True):
     """Fields that hold a consent: taken from `fields`."""
     merged: frozenset[FieldNumber] = frozenset()
     """Fields whose value is made of all siblings: taken from `fields`."""
+    matched: frozenset[FieldNumber] = frozenset()
+    """Fields of some match key: taken from `identify`."""
 
     def __post_init__(self) -> None:
         consents = frozenset(number for number, field in self.fields.items() if field.consent)
         msgspec.structs.force_setattr(self, "consents", consents)
         merged = frozenset(number for number, field in self.fields.items() if field.merged)
         msgspec.structs.force_setattr(self, "merged", merged)
+        matched = frozenset(number for numbers in self.identify for number in numbers)
+        msgspec.structs.force_setattr(self, "matched", matched)

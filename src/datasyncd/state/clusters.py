@@ -31,6 +31,7 @@ _binding = Unpack.of(BindingBody)
 _attempt = Unpack.of(AttemptBody)
 _keys = Unpack.of(list[tuple[int, bytes]])
 
+_LIVE = BindingState.LIVE
 _AT_ONCE = 512
 """Parameters of one query."""
 _IN = "IN (SELECT value FROM json_each(?))"
@@ -120,7 +121,7 @@ class Clusters:
             out[row[0]].bindings.append(
                 Binding(
                     row[1], row[0], row[2], row[3], row[4], _binding(row[5]), row[6], row[7], row[8],
-                    row[9], row[10], row[11], row[12], row[13], was=(row[0], row[4], row[6] == BindingState.LIVE),
+                    row[9], row[10], row[11], row[12], row[13], was=(row[0], row[4], row[6] == _LIVE),
                 )
             )  # fmt: skip
         for row in db.execute(
@@ -282,15 +283,15 @@ class _Rows:
 
     def _keys(self, cluster: Cluster) -> None:
         now = {digest for _kind, digest in cluster.keys}
-        before = {digest for _kind, digest in cluster.was_keys}
-        for digest in sorted(before - now):
+        before = {digest for _kind, digest in cluster.was_keys} if cluster.was_keys else set()
+        for digest in sorted(before - now) if before else ():
             self.statements[_NO_KEY].append((digest, cluster.id))
         for digest in sorted(now - before):
             self.statements[_NEW_KEY].append((digest, cluster.id))
         cluster.was_keys = cluster.keys
 
     def _binding(self, b: Binding) -> None:
-        stored_in, now = b.was[0], (b.cluster_id, b.ext_id, b.state == BindingState.LIVE)
+        stored_in, now = b.was[0], (b.cluster_id, b.ext_id, b.state == _LIVE)
         if now != b.was:
             self._move(b, now)
         hot = (b.state, b.incarnation, b.digest, b.mapping, b.version, b.last_read_at, b.epoch)

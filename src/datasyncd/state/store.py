@@ -20,6 +20,7 @@ from datasyncd.reconcile.fingerprint import Fingerprinter
 from .copy import copy_of
 from .database import connect, lock
 from .errors import DamagedState, StateUnavailable, of_sqlite
+from .parameters import register
 from .shelf import Shelf
 from .transaction import Tables, Tx
 
@@ -62,6 +63,7 @@ class Journaled:
     """Runs steps over one SQLite connection, and keeps the sequence and the clock with what they stamp."""
 
     def __init__(self, db: sqlite3.Connection, now: Callable[[], int]) -> None:
+        register()
         self._db = db
         self._now = now
         self.sequence = self._number(SEQUENCE)
