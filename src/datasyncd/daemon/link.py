@@ -91,10 +91,14 @@ class Link:
     ) -> Reading:
         """A record in canonical values. `strong`: it is not older than its begin, whatever the system promises."""
         read = self.translation.reading(record)
-        invalid = {
-            number: (fp(["invalid", row_digest([raw])]), reason, _shown(raw))
-            for number, (raw, reason) in read.invalid.items()
-        }
+        invalid = (
+            {
+                number: (fp(["invalid", row_digest([raw])]), reason, _shown(raw))
+                for number, (raw, reason) in read.invalid.items()
+            }
+            if read.invalid
+            else {}
+        )
         return Reading(
             record.key, read.values, digest, began.seq, began.at, arrived_at, read.edited_at, record.version,
             invalid, by_id, stale=self.rule.stale_us > 0 and not strong,

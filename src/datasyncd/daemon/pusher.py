@@ -22,6 +22,7 @@ from datasyncd.adapters.contract import (
     Unknown,
     Written,
 )
+from datasyncd.adapters.digest import ABSENT
 from datasyncd.adapters.errors import AdapterError, Throttled, Transient
 from datasyncd.reconcile import answer
 from datasyncd.reconcile.cluster import Attempt, Cluster
@@ -575,13 +576,14 @@ class Delivery:
             return None
         link, sent, raw = self.link, sending.write.fields, record.fields
         digest = link.digest_of(record)
-        for name, value in sent.items():
-            if name not in raw or raw[name] != value or type(raw[name]) is not type(value):
-                return answer.Image(link.translation.reading(record).values, digest, record.version)
+        back = [raw.get(name, ABSENT) for name in sent]
+        if back != [*sent.values()] or [*map(type, back)] != [*map(type, sent.values())]:
+            return answer.Image(link.translation.reading(record).values, digest, record.version)
         if written.alone:
             return answer.Image({}, digest, record.version, alone=True)
-        rest = {name: value for name, value in raw.items() if name not in sent}
-        return answer.Image(link.translation.values(rest), digest, record.version)
+        mapped = link.natives_mapped
+        rest = {name: value for name, value in raw.items() if name not in sent and name in mapped}
+        return answer.Image(link.translation.values(rest) if rest else {}, digest, record.version)
 
     def _count(self, op: str) -> None:
         if op == "create":

@@ -25,7 +25,12 @@ def found(
     actor = cluster.actor(binding.id, binding.incarnation)
     assert actor == FOUNDER
     rows: list[tuple[object, ...]] = []
-    for number, value in reading.values.items():
+    values = reading.values
+    plain = values.keys() <= pulls and merged.isdisjoint(values)
+    if plain:
+        body.shows = list(values)
+        founded.update({number: value for number, value in values.items() if value is not None})
+    for number, value in () if plain else values.items():
         if value is not None and number not in pulls:
             body.shadow[number] = Shadow(fp(value), None, value if number in merged else None)
         elif number in merged:
@@ -39,7 +44,6 @@ def found(
             body.shows.append(number)
             if value is not None:
                 founded[number] = value
-    values = reading.values
     for number in entity.consents:
         if (value := values.get(number)) is not None and number in pulls:
             dot = (binding.id, binding.incarnation, 1)

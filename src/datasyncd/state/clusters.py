@@ -266,9 +266,10 @@ class _Rows:
                                       pack(sorted(cluster.keys)), pack(cluster.body)))  # fmt: skip
         elif cluster.changed:
             cluster.revision = revision
-            add[_SET_CLUSTER].append((revision, cluster.state, cluster.no_create, pack(sorted(cluster.keys)),
-                                      pack(cluster.body), cluster.id))  # fmt: skip
+            add[_SET_CLUSTER].append((revision, cluster.state, cluster.no_create, pack(cluster.body), cluster.id))
         if cluster.keys is not cluster.was_keys:
+            if not cluster.new:
+                add[_SET_KEYS].append((pack(sorted(cluster.keys)), cluster.id))
             self._keys(cluster)
         for binding in cluster.bindings:
             if binding.new or binding.changed:
@@ -359,7 +360,8 @@ _NO_ATTEMPT = "DELETE FROM attempt WHERE cluster_id = ? AND id = ?"
 _SET_ATTEMPT = "UPDATE attempt SET status = ?, gave_up_at = ?, binding_id = ?, body = ? WHERE cluster_id = ? AND id = ?"
 _NO_DUE = "DELETE FROM outbox WHERE cluster_id = ? AND system = ?"
 _NEW_CLUSTER = "INSERT INTO cluster (id, entity, revision, state, no_create, keys, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_SET_CLUSTER = "UPDATE cluster SET revision = ?, state = ?, no_create = ?, keys = ?, body = ? WHERE id = ?"
+_SET_CLUSTER = "UPDATE cluster SET revision = ?, state = ?, no_create = ?, body = ? WHERE id = ?"
+_SET_KEYS = "UPDATE cluster SET keys = ? WHERE id = ?"
 _NEW_BINDING = (
     "INSERT INTO binding (id, cluster_id, system, object, ext_id, life, state, incarnation, digest, mapping,"
     " version, last_read_at, epoch, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -374,6 +376,6 @@ _SET_DUE = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _IN_ORDER = (
-    _NEW_CLUSTER, _SET_CLUSTER, _NO_KEY, _NEW_KEY, _SET_BINDING, _MOVE_BINDING, _NEW_BINDING, _NEW_SUSPECT, _NO_SUSPECT,
-    _NO_ATTEMPT, _SET_ATTEMPT, _SET_DUE, _NO_DUE,
+    _NEW_CLUSTER, _SET_CLUSTER, _SET_KEYS, _NO_KEY, _NEW_KEY, _SET_BINDING, _MOVE_BINDING, _NEW_BINDING, _NEW_SUSPECT,
+    _NO_SUSPECT, _NO_ATTEMPT, _SET_ATTEMPT, _SET_DUE, _NO_DUE,
 )  # fmt: skip

@@ -3,6 +3,7 @@ later."""
 
 from __future__ import annotations
 
+from struct import Struct, error
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -12,23 +13,28 @@ from .errors import RESTORE, DamagedState
 
 T = TypeVar("T")
 
-PLAIN = b"\x02"
-_SUM = 4
-"""Bytes of the checksum that stands before the document: SQLite has none, and a byte that a disk changed in a value
-would go to the systems."""
+PLAIN = 2
+_HEAD = Struct(">BI")
+"""Form and checksum, which stand before the document: SQLite has none, and a byte that a disk changed in a value would
+go to the systems."""
+_head, _read_head, _AFTER = _HEAD.pack, _HEAD.unpack_from, _HEAD.size
 _encode = msgspec.msgpack.Encoder().encode
 
 
 def pack(document: Any) -> bytes:
     """Msgpack behind the codec byte and its CRC-32."""
     body = _encode(document)
-    return b"".join((PLAIN, crc32(body).to_bytes(_SUM, "big"), body))
+    return _head(PLAIN, crc32(body)) + body
 
 
-def see_whole(blob: bytes, place: object = "the state") -> memoryview:
+def see_whole(blob: bytes, place: object = "the state") -> bytes:
     """The document in a blob, undecoded. Raises `DamagedState` if it is not what was stored."""
-    body = memoryview(blob)[1 + _SUM :]
-    if blob[:1] != PLAIN or crc32(body).to_bytes(_SUM, "big") != blob[1 : 1 + _SUM]:
+    body = blob[_AFTER:]
+    try:
+        form, checksum = _read_head(blob)
+    except error:
+        form, checksum = 0, 0
+    if form != PLAIN or checksum != crc32(body):
         raise DamagedState(f"{place}: damaged: a stored document is not what was stored; {RESTORE}")
     return body
 
