@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import mysql as mysql_server
-from tests.servers.postgres import Database, Server, running
+from tests.servers.postgres import Database, Server, streaming
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server; who stops it starts it again."""
-    with running() as server:
+    with streaming() as server:
         yield server
 
 
@@ -26,7 +26,7 @@ def database(postgres: Server) -> Database:
 @pytest.fixture(scope="session")
 def postgres_16() -> Iterator[Server]:
     """An older PostgreSQL server."""
-    with running(version=16) as server:
+    with streaming(16) as server:
         yield server
 
 

@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.bench_postgres [N]      default: 100,000 contacts of 14 fields
 
-The server runs with its defaults, both databases in it. The bare loop reads the rows and upserts them with asyncpg, one
+Changes are told in both ways: by notes of triggers, and by a slot. The server runs with its defaults but for
+`wal_level`, both databases in it. The bare loop reads the rows and upserts them with asyncpg, one
 transaction for 500 as the daemon writes them, and remembers nothing.
 """
 
@@ -12,12 +13,15 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from tests.benchmarks.bench_idle import cpu_seconds, resident_mb
 from tests.benchmarks.measured import (
     TYPES,
     contact,
@@ -29,11 +33,12 @@ from tests.benchmarks.measured import (
     size,
     write_config,
 )
-from tests.servers.postgres import NOTES, Database, Server, running, triggers
+from tests.servers.postgres import NOTES, Database, Server, running, streams_changes, triggers
 
 BATCH = 500
 EDITS = 50
 LOOK_S = 0.002
+IDLE_S, SETTLE_S = 20.0, 3.0
 NAMES = ", ".join(TYPES)
 SQL_TYPES = {"born": "date", "sms": "boolean", "score": "integer"}
 TABLE = (
@@ -45,7 +50,7 @@ TABLE = (
 
 def main() -> None:
     count = size(100_000)
-    with folder() as at, running(fsync="on", full_page_writes="on", autovacuum="on") as server:
+    with folder() as at, running(fsync="on", full_page_writes="on", autovacuum="on", wal_level="logical") as server:
         asyncio.run(measure(at, server, count))
 
 
@@ -56,11 +61,7 @@ async def measure(at: Path, server: Server, count: int) -> None:
             TABLE, "CREATE INDEX ON contacts (customer_id)", NOTES.read_text(), *triggers("contacts", "id")
         )
     await fill(source, count)
-    config = write_config(at, live=True, systems={
-        name: ('adapter = "postgres"', f'dsn = "{database.dsn()}"', 'changes = "datasyncd.changes"')
-        for name, database in (("source", source), ("target", target))
-    })  # fmt: skip
-
+    config = configure(at, source, target, "notes")
     bare = await bare_loop(source, copy)
     show("postgres: bare loop", contacts=count, seconds=bare, contacts_per_s=count / bare)
     for name in ("first sync", "second sync"):
@@ -72,9 +73,61 @@ async def measure(at: Path, server: Server, count: int) -> None:
             cpu_s=cost.cpu_s, rss_mb=cost.rss_mb, times_the_bare_loop=cost.seconds / bare,
         )  # fmt: skip
     assert await differing(source, target) == 0
-    with daemon(config):
-        await edits_on_both_sides(source, target, min(20_000, count // 2))
-        await latency(source, target, count)
+    for way in ("notes", "slot"):
+        if way == "slot":
+            for database in (source, target):
+                await database.run("ALTER TABLE contacts DISABLE TRIGGER USER")
+                await streams_changes(database, "contacts")
+            config = configure(at, source, target, way)
+            assert (await asyncio.to_thread(run, "sync", "--config", str(config))).code == 0
+        with daemon(config) as process:
+            await idle(way, process.pid)
+            await edits_on_both_sides(way, source, target, min(20_000, count // 2))
+            await latency(f"postgres, {way}: edit, other side", source, target, count)
+            async with writing(source):
+                await latency(f"postgres, {way}: the same, busy", source, target, count)
+
+
+def configure(at: Path, source: Database, target: Database, way: str) -> Path:
+    """A config in which each change is told in this way."""
+    return write_config(at, live=True, systems={
+        name: (
+            'adapter = "postgres"', f'dsn = "{database.dsn()}"',
+            'changes = "datasyncd.changes"' if way == "notes" else f'slot = "{database.name}"',
+        )
+        for name, database in (("source", source), ("target", target))
+    })  # fmt: skip
+
+
+async def idle(way: str, pid: int) -> None:
+    """What the daemon costs while nobody edits anything."""
+    await asyncio.sleep(SETTLE_S)
+    before, began = cpu_seconds(pid), time.perf_counter()
+    await asyncio.sleep(IDLE_S)
+    share = (cpu_seconds(pid) - before) / (time.perf_counter() - began)
+    show(f"postgres, {way}: idle", share_of_a_core=f"{share:.2%}", rss_mb=resident_mb(pid))
+
+
+@asynccontextmanager
+async def writing(database: Database) -> AsyncIterator[None]:
+    """Somebody fills a table that nobody synchronises, with about two megabytes a second."""
+    await database.run("DROP TABLE IF EXISTS unrelated", "CREATE TABLE unrelated (id integer, text text)")
+
+    async def fill() -> None:
+        async with database.connected() as connection:
+            while True:
+                await connection.execute(
+                    "INSERT INTO unrelated SELECT n, repeat('x', 200) FROM generate_series(1, 800) AS n"
+                )
+                await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(fill())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def fill(database: Database, count: int) -> None:
@@ -110,10 +163,12 @@ async def bare_loop(source: Database, target: Database) -> float:
         return time.perf_counter() - began
 
 
-async def edits_on_both_sides(source: Database, target: Database, count: int) -> None:
+async def edits_on_both_sides(way: str, source: Database, target: Database, count: int) -> None:
     """As many updates here as there at the same moment, of other people; until both sides are equal."""
-    here = "UPDATE contacts SET city = 'Here ' || id, score = score + 1000 WHERE customer_id < $1"
-    there = "UPDATE contacts SET street = 'There ' || id, zip = '00000' WHERE customer_id >= $1 AND customer_id < $2"
+    here = f"UPDATE contacts SET city = 'Here {way} ' || id, score = score + 1000 WHERE customer_id < $1"
+    there = (
+        f"UPDATE contacts SET street = 'There {way} ' || id, zip = '00000' WHERE customer_id >= $1 AND customer_id < $2"
+    )
     middle, end = f"C-{count:07}", f"C-{2 * count:07}"
     some = [f"C-{n:07}" for n in random.Random(2).sample(range(2 * count), min(1_000, 2 * count))]
     async with source.connected() as one, target.connected() as other:
@@ -123,7 +178,7 @@ async def edits_on_both_sides(source: Database, target: Database, count: int) ->
             assert time.perf_counter() - began < 600, "they did not become equal"
             await asyncio.sleep(0.1)
         took = time.perf_counter() - began
-    show("postgres: edits on both", updates=2 * count, seconds=took, updates_per_s=2 * count / took)
+    show(f"postgres, {way}: edits on both", updates=2 * count, seconds=took, updates_per_s=2 * count / took)
 
 
 async def unlike(some: list[str], one: asyncpg.Connection, other: asyncpg.Connection) -> bool:
@@ -141,16 +196,16 @@ async def differing(source: Database, target: Database) -> int:
     return int(sums[0] != sums[1])
 
 
-async def latency(source: Database, target: Database, count: int) -> None:
+async def latency(name: str, source: Database, target: Database, count: int) -> None:
     """One update at a time, from its commit until it can be read on the other side."""
     chance, took = random.Random(1), []
     async with source.connected() as one, target.connected() as other:
         for n in range(EDITS):
             await asyncio.sleep(chance.uniform(0.2, 0.4))
             person = f"C-{chance.randrange(count):07}"
-            await one.execute("UPDATE contacts SET city = $1 WHERE customer_id = $2", f"Edit {n}", person)
-            took.append(await seen(other, person, f"Edit {n}") * 1000)
-    show("postgres: edit, other side", contacts=count, edits=EDITS, median_ms=quantile(took, 0.5),
+            await one.execute("UPDATE contacts SET city = $1 WHERE customer_id = $2", f"{name} {n}", person)
+            took.append(await seen(other, person, f"{name} {n}") * 1000)
+    show(name, contacts=count, edits=EDITS, median_ms=quantile(took, 0.5),
          p99_ms=quantile(took, 0.99), least_ms=min(took))  # fmt: skip
 
 

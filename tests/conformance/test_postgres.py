@@ -1,4 +1,4 @@
-"""PostgreSQL keeps the promises: by digests of rows, by a column that counts their changes, and by notes of changes."""
+"""PostgreSQL keeps the promises: by digests of rows or a column that counts changes, by notes of them or by a slot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datasyncd.adapters.contract import Adapter, Key, Native, ObjectSpec
 from datasyncd.adapters.postgres.adapter import PostgresAdapter, PostgresOptions
 from datasyncd.adapters.testing import AdapterConformance, Stage
 from datasyncd.adapters.testing.desk import context
-from tests.servers.postgres import Database, Server, notes_changes
+from tests.servers.postgres import Database, Server, notes_changes, streams_changes
 
 COLUMNS = ("id", "name", "email", "amount", "changed", "note")
 
@@ -81,3 +81,18 @@ class TestOlderPostgres(AdapterConformance):
         await database.run(TABLE)
         await notes_changes(database, "people", "id")
         return PostgresStage(database, changes="datasyncd.changes")
+
+
+class TestPostgresWithASlot(AdapterConformance):
+    @pytest.fixture
+    async def stage(self, database: Database) -> Stage:
+        await database.run(TABLE)
+        return PostgresStage(database, slot=await streams_changes(database, "people"))
+
+
+class TestOlderPostgresWithASlot(AdapterConformance):
+    @pytest.fixture
+    async def stage(self, postgres_16: Server) -> Stage:
+        database = postgres_16.database()
+        await database.run(TABLE)
+        return PostgresStage(database, slot=await streams_changes(database, "people"))

@@ -135,7 +135,7 @@ def blocks(text: str, kind: str) -> list[str]:
 
 async def test_the_statements_of_the_guide_to_postgres_make_a_link_live(database: Database, tmp_path: Path) -> None:
     text = (DOCS / "how-to/connect-postgres.md").read_text(encoding="utf-8")
-    role, notes, rights, triggers = blocks(text, "sql")
+    role, settings, slot, notes, rights, triggers = blocks(text, "sql")
     role = role.replace("CREATE ROLE datasyncd", "DROP ROLE IF EXISTS datasyncd; CREATE ROLE datasyncd")
     await database.run("CREATE TABLE contacts (id bigint PRIMARY KEY, name text)", role, notes, rights, triggers)
     spec = ObjectSpec("public.contacts", "id", ("name",))
@@ -147,6 +147,15 @@ async def test_the_statements_of_the_guide_to_postgres_make_a_link_live(database
 
         assert list(await records(adapter, "public.contacts", cursor)) == ["1"]
         assert notes.strip() == NOTES.read_text(encoding="utf-8").strip()
+
+    assert "wal_level = 'logical'" in settings
+    *statements, slot = [statement.strip() for statement in slot.split(";") if statement.strip()]
+    await database.run(*statements, slot.replace("'datasyncd'", f"'{database.name}'"))
+    async with opened("postgres", tmp_path, spec, dsn=database.dsn("datasyncd"), slot=database.name) as adapter:
+        cursor = (await pages(adapter, "public.contacts"))[-1].cursor
+        await database.run("INSERT INTO contacts VALUES (2, 'newer')")
+
+        assert list(await records(adapter, "public.contacts", cursor)) == ["2"]
     await database.run("DROP OWNED BY datasyncd", "DROP ROLE datasyncd")
 
 

@@ -38,6 +38,7 @@ NOTES = Path(datasyncd.adapters.postgres.__path__[0]) / "changes.sql"
 """What makes the table in which changes are noted."""
 
 _FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_connections": "100"}
+PUBLICATION = "datasyncd"
 
 
 class Server:
@@ -187,6 +188,15 @@ async def notes_changes(database: Database, table: str, *keys: str) -> None:
     await database.run(*triggers(table, *keys))
 
 
+async def streams_changes(database: Database, *tables: str) -> str:
+    """Set up what tells the changes of tables, as the guide says; the name of the slot."""
+    await database.run(
+        f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {', '.join(tables)}",
+        f"SELECT pg_create_logical_replication_slot('{database.name}', 'pgoutput')",
+    )
+    return database.name
+
+
 def triggers(table: str, *keys: str) -> list[str]:
     """The statements that let the changes of a table be noted."""
     given = {
@@ -235,6 +245,14 @@ def running(
             yield server
         finally:
             server.stop(signal.SIGQUIT)
+
+
+@contextmanager
+def streaming(version: int = NEWEST, **settings: str) -> Iterator[Server]:
+    """The same, with slots that tell changes."""
+    streams = {"wal_level": "logical", "max_replication_slots": "100", "max_wal_senders": "20"}
+    with running(version=version, standby_of=None, locales=None, **streams, **settings) as server:
+        yield server
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -79,6 +79,8 @@ class Context(msgspec.Struct, frozen=True):
     """Call it just before asking the system for a page; put the result into `Page.began`."""
     objects: Mapping[str, ObjectSpec]
     """The objects that the config uses, by their name."""
+    looks: bool = False
+    """What is read is kept nowhere: no system may take a cursor that comes back for a promise that it is."""
 
 
 class Record(msgspec.Struct):
@@ -320,6 +322,8 @@ class Schema(msgspec.Struct, frozen=True):
     """The system makes the key of a new record."""
     lacks: tuple[str, ...] = ()
     """What the daemon may not do there with whole records, one sentence each with what would allow it."""
+    warns: tuple[str, ...] = ()
+    """What somebody should know of it although it can be read and written, one sentence each with what to do."""
     absent: bool = False
     """The object is not there: it has no records, and the first push makes it."""
 
@@ -370,4 +374,13 @@ class Adapter(Protocol):
 
     async def aclose(self) -> None:
         """Free everything; may be called at any moment, also twice."""
+        ...
+
+
+@runtime_checkable
+class Concerned(Protocol):
+    """An adapter that knows of its system, beside its answers, what somebody should know."""
+
+    def concerns(self) -> Sequence[str]:
+        """As of the last call: one sentence each, with what to do."""
         ...

@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from datasyncd import __version__
+from datasyncd.adapters.contract import Concerned
 from datasyncd.state import backup
 from datasyncd.state.errors import StateError
 from datasyncd.state.transaction import Tx
@@ -155,6 +156,11 @@ def _others(app: App) -> list[Problem]:
         fix = "correct it (datasyncd check lists all), then reload again: systemctl reload datasyncd, or SIGHUP"
         text += f" (and {len(more)} more)" if more else ""
         out.append(Problem(severity="warning", code="config", link=None, text=text, fix=fix))
+    for system, adapter in app.engine.adapters.items():
+        if isinstance(adapter, Concerned):
+            for text in adapter.concerns():
+                text = f"{system}: {text}"
+                out.append(Problem(severity="warning", code="system", link=None, text=text, fix="datasyncd check"))
     for entity in sorted(app.engine.unread):
         text = f"restored from a backup: until all sources of {entity} are read whole, only opt-outs are written"
         fix = "see which links fail; what cannot be read any more is taken out of the config"

@@ -58,6 +58,8 @@ class Engine:
         self.oversight: Oversight | None = None
         """Who looks at each write of this run."""
         self._wrap: Callable[[str, Adapter], Adapter] = lambda _system, adapter: adapter
+        self._looks = False
+        """The state is a copy, and forgotten at the end."""
         self.unread: set[str] = set()
         """Entities that were not read whole since the state was restored from a backup."""
         self._turns: dict[tuple[str, str], anyio.Lock] = {}
@@ -89,7 +91,7 @@ class Engine:
         """
         clock = Clock()
         store = await SqliteStore.open_copy(config.home.state_dir / STATE_FILE, clock.now)
-        async with cls.over(store, config, clock, command, wrap=wrap) as engine:
+        async with cls.over(store, config, clock, command, wrap=wrap, looks=True) as engine:
             yield engine
 
     @classmethod
@@ -103,12 +105,13 @@ class Engine:
         *,
         attach: bool = True,
         wrap: Callable[[str, Adapter], Adapter] = lambda _system, adapter: adapter,
+        looks: bool = False,
     ) -> AsyncIterator[Engine]:
         """Work over a store that is open, and close it at the end."""
         tune_memory()
         clock.start_after(store.clock)
         engine = cls(config, store, clock)
-        engine._wrap = wrap
+        engine._wrap, engine._looks = wrap, looks
         try:
             await engine.start(command)
             if attach:
@@ -159,7 +162,7 @@ class Engine:
     def _open_adapters(self) -> None:
         for name, system in self.config.systems.items():
             kind = self._kinds[name] = system.adapter
-            context = Context(name, system.base, self.begin, objects_of(self.config, name))
+            context = Context(name, system.base, self.begin, objects_of(self.config, name), self._looks)
             self.adapters[name] = self._wrap(name, Obedient(name, kind.open(context, system.options), self.waits))
 
     async def attach(self) -> None:

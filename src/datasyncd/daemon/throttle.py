@@ -15,6 +15,7 @@ from datasyncd.adapters.contract import (
     Adapter,
     Answer,
     Capabilities,
+    Concerned,
     Cursor,
     Hint,
     Key,
@@ -110,6 +111,9 @@ class Obedient:
 
     def watch(self, object: str) -> AsyncIterator[Hint]:
         return self._adapter.watch(object)
+
+    def concerns(self) -> Sequence[str]:
+        return self._adapter.concerns() if isinstance(self._adapter, Concerned) else ()
 
     async def aclose(self) -> None:
         await self._adapter.aclose()

@@ -29,20 +29,23 @@ from datasyncd.adapters.contract import (
     VersionOrder,
     Write,
 )
-from datasyncd.adapters.errors import NotFound, OptionError, Unauthorised, Unsupported
+from datasyncd.adapters.errors import NotFound, OptionError, Transient, Unauthorised, Unsupported
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 from datasyncd.adapters.sql.form import Unfit
 from datasyncd.adapters.sql.reading import PAGE, as_records
-from datasyncd.adapters.sql.table import check
+from datasyncd.adapters.sql.table import Connection, check
 
 from . import reading
+from .capture import Capture
 from .changes import Changes, changes_of
 from .dsn import FORM, fault
+from .feed import Feed
 from .keys import parts_of
 from .listening import listen
 from .pulling import Pulling
 from .selection import Selection
 from .session import LATE_S, Sessions
+from .slot import no_limit, standing
 from .table import Table, table_of, verify
 from .writing import push
 
@@ -58,6 +61,12 @@ class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
     changes: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     """Table in which triggers note what is changed, such as "datasyncd.changes": then links can be live."""
+    slot: Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,63}$", examples=["datasyncd"])] | None = None
+    """Logical replication slot that tells what is changed, of this system alone: then links can be live."""
+    publication: Annotated[str, msgspec.Meta(min_length=1)] = "datasyncd"
+    """With a `slot`: the publication that names the tables whose changes it tells."""
+    slot_warn_mb: Annotated[float, msgspec.Meta(gt=0, description="a number of megabytes above 0")] = 1024.0
+    """With a `slot`: `status` and `check` warn when the server keeps more of its log for it."""
     overlap_s: Annotated[float, msgspec.Meta(ge=0, description="a number of seconds, 0 or more")] = 300.0
     """With a `cursor`: as long as the longest transaction that writes there. So much is read again each time."""
     timeout_s: Seconds = 30.0
@@ -72,6 +81,10 @@ class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if why := fault(self.dsn):
             raise OptionError("dsn", f"{why}; expected {FORM}")
+        if self.slot is not None and self.changes is not None:
+            raise OptionError(
+                "slot", "changes are told by a slot or noted by triggers; expected one of `slot`, `changes`"
+            )
 
     def __repr__(self) -> str:
         return "PostgresOptions(...)"
@@ -86,6 +99,7 @@ class PostgresAdapter:
         self._overlap = round(options.overlap_s * 1e6)
         self._selections: dict[str, Selection] = {}
         self._changes: dict[str, Changes | None] = {}
+        self._captures: dict[str, Capture] = {}
         self._sessions = Sessions(
             context.system,
             options.dsn,
@@ -94,10 +108,15 @@ class PostgresAdapter:
             lock_s=options.lock_s,
             row_security=options.row_security,
         )
+        bound = round(options.slot_warn_mb * 1e6)
+        self._feed = (
+            None if options.slot is None else Feed(context, self._sessions, options.slot, options.publication, bound)
+        )
 
     def capabilities(self, object: str) -> Capabilities:
         """Everything that a transaction can promise. Whether keys are made here is in the schema."""
         counts = object in self._options.version
+        is_told = self._options.changes is not None or self._feed is not None
         return Capabilities(
             condition=Condition.ENFORCED,
             version_order=VersionOrder.COUNTER if counts else VersionOrder.DIGEST,
@@ -105,28 +124,40 @@ class PostgresAdapter:
             late_s=LATE_S,
             search_lag_s=0.0,
             pull_is_reading=True,
-            deletions=Deletions.TOLD if self._options.changes else Deletions.ABSENCE,
-            incremental=self._options.changes is not None or self._spec(object).cursor is not None,
-            watches=self._options.changes is not None,
+            deletions=Deletions.TOLD if is_told else Deletions.ABSENCE,
+            incremental=is_told or self._spec(object).cursor is not None,
+            watches=is_told,
             batch=1_000,
         )
 
     async def describe(self, object: str) -> Schema:
         """The columns as the catalog has them. What is found is what later calls hold the table to."""
         spec = self._context.objects.get(object)
+        warns: tuple[str, ...] = ()
         async with self._sessions.use() as connection:
             table = await table_of(connection, object)
+            if spec is not None and self._feed is not None:
+                warns = await self._captured(connection, self._feed, table, spec)
             if spec is not None:
                 selection = self._selected(spec, table)
                 name = self._options.changes
                 self._changes[object] = None if name is None else await changes_of(connection, name, table, spec)
                 self._selections[object] = selection
-        return table.schema_of(spec.keys if spec is not None else ())
+        return msgspec.structs.replace(table.schema_of(spec.keys if spec is not None else ()), warns=warns)
 
     async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
         """All rows by their keys, or those that changed since a cursor; each page is read anew."""
         async with self._rights(object):
-            async for page in (await self._pulling(object)).pages(since):
+            pulling = await self._pulling(object)
+            capture = self._captures.get(object)
+            if capture is None:
+                pages = pulling.pages(since)
+            elif self._context.looks:
+                # The slot belongs to whoever keeps what it tells.
+                pages = pulling.everything(None)
+            else:
+                pages = capture.pages(pulling, since)
+            async for page in pages:
                 yield page
 
     async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
@@ -164,22 +195,55 @@ class PostgresAdapter:
             return []
         async with self._rights(object):
             selection = await self._selection(object)
-            return await push(self._sessions, selection, self._changes[object], writes)
+            return await push(self._sessions, selection, self._changes[object], self._captures.get(object), writes)
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
         """A hint when it begins to listen, and after each transaction that changed the object."""
-        selection = await self._selection(object)
-        changes = self._changes[object]
-        if changes is None:
+        try:
+            selection = await self._selection(object)
+        except Transient:
+            if self._sessions.closed:
+                return
+            raise
+        changes, capture = self._changes[object], self._captures.get(object)
+        if capture is not None:
+            hints = capture.hints()
+        elif changes is not None:
+            hints = listen(self._sessions, changes)
+        else:
             raise Unsupported(
                 f"{self._context.system}: nothing tells of changes in {selection.table.shown}; use `every`"
             )
-        async for hint in listen(self._sessions, changes):
+        async for hint in hints:
             yield hint
+
+    def concerns(self) -> Sequence[str]:
+        """What somebody should know of the slot."""
+        return () if self._feed is None or not self._feed.concern else (self._feed.concern,)
 
     async def aclose(self) -> None:
         """Close all connections; a call that runs is cut short."""
+        self._sessions.closed = True
+        if self._feed is not None:
+            self._feed.close()
         await self._sessions.aclose()
+
+    async def _captured(self, connection: Connection, feed: Feed, table: Table, spec: ObjectSpec) -> tuple[str, ...]:
+        """Let the slot tell what happens in a table; what somebody should know of that. Raises `Unsupported`,
+        `Unauthorised` if it cannot be told."""
+        if not table.is_table:
+            raise Unsupported(f"{table.shown} is a view, whose changes no slot tells")
+        found = await standing(connection, feed.slot, round(self._options.slot_warn_mb * 1e6))
+        if not found.is_possible:
+            raise Unsupported(found.why_not)
+        capture = Capture(feed, self._sessions, spec.object, table, spec.keys)
+        if missing := await capture.missing(connection):
+            raise Unsupported(missing)
+        await feed.allowed(table)
+        feed.follow(spec.object, table.id, spec.keys)
+        self._captures[spec.object] = capture
+        warns = (found.why_not, found.warning, "" if found.why_not else await no_limit(connection, feed.slot))
+        return tuple(filter(None, warns))
 
     async def _found(
         self, pulling: Pulling, selection: Selection, field: str, values: Iterable[Native], *, any_case: bool

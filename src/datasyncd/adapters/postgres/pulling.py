@@ -14,7 +14,7 @@ from datasyncd.adapters.sql.keys import Parts, key_of
 from datasyncd.adapters.sql.table import Connection
 
 from . import reading
-from .changes import BEGIN, RENEWED_US, Changes, Mark, Noted, mark_of, position
+from .changes import BEGIN, RENEWED_US, Changes, Mark, mark_of, position
 from .selection import Selection
 from .session import Sessions
 from .table import verify
@@ -67,7 +67,7 @@ class Pulling(pulling.Pulling):
                     break
                 # What is noted while these are read is read again the next time.
                 over = over or noted.xid
-                page = await self._noted(connection, noted)
+                page = await self.told(connection, noted.keys)
                 if not noted.more:
                     page.cursor = await self._after(connection, changes, mark, over, asked.at)
             yield page
@@ -77,13 +77,13 @@ class Pulling(pulling.Pulling):
         async for page in self._everything():
             yield page
 
-    async def _noted(self, connection: Connection, noted: Noted) -> Page:
-        """What there is now for keys that were noted; those for which there is nothing are gone."""
+    async def told(self, connection: Connection, parts: Sequence[Parts]) -> Page:
+        """What there is now for keys that were told as changed."""
         began = self._context.begin()
-        if not noted.keys:
+        if not parts:
             return Page([], began)
-        keys = await self._keys(connection, noted.keys)
-        found = await reading.by_key(connection, self._selection, self._selection.by_key, noted.keys)
+        keys = [key for key in await self.keys(connection, parts) if key is not None]
+        found = await reading.by_key(connection, self._selection, self._selection.by_key, parts)
         await verify(connection, self._selection.table, self._selection.names)
         return self._told(keys, found, began)
 
@@ -95,14 +95,12 @@ class Pulling(pulling.Pulling):
         await changes.clear(connection, mark.xid)
         return position(Mark(changes.id, xid, now))
 
-    async def _keys(self, connection: Connection, parts: Sequence[Parts]) -> list[Key]:
-        """Keys as records have them, of the texts that a trigger made of them."""
+    async def keys(self, connection: Connection, parts: Sequence[Parts]) -> list[Key | None]:
+        """Keys as records have them, of the texts that the server made of them elsewhere; None: of no row."""
         if self._selection.keys_are_told:
-            rows = parts
-        else:
-            lists = [list(part) for part in zip(*parts, strict=True)]
-            rows = [tuple(row) for row in await connection.fetch(self._selection.canonical, *lists)]
-        return [key for row in rows if (key := key_of(row)) is not None]
+            return list(map(key_of, parts))
+        lists = [list(part) for part in zip(*parts, strict=True)]
+        return [key_of(tuple(row)) for row in await connection.fetch(self._selection.canonical, *lists)]
 
     def _use(self) -> AbstractAsyncContextManager[Connection]:
         return self._sessions.use(self._selection.table.shown)

@@ -16,7 +16,7 @@ from datasyncd.adapters.sql import session
 from datasyncd.adapters.sql.table import Connection
 
 from .dsn import address
-from .trouble import FAILURES, is_lost, no_connection, trouble
+from .trouble import FAILURES, code_of, is_lost, no_connection, trouble
 
 IDLE_S = 10.0
 """The server ends a transaction that waits for us for longer."""
@@ -87,6 +87,32 @@ class Sessions(session.Sessions):
         for wish in self._wishes.items():
             with contextlib.suppress(asyncpg.PostgresError):
                 await connection.fetchval("SELECT set_config($1, $2, false)", *wish)
+
+    async def replication(self) -> Connection:
+        """A new connection over which the server can stream changes, closed as `connect` says. It takes statements
+        without values alone. Raises `Unreachable`, `Unauthorised`."""
+        self._check_open()
+        settings = {name: self._settings[name] for name in ("TimeZone", "DateStyle", "IntervalStyle")}
+        try:
+            connection = await asyncpg.connect(
+                self._dsn,
+                timeout=self._connect_s,
+                server_settings={
+                    **settings, "application_name": f"datasyncd {self._system}", "replication": "database"
+                },
+            )  # fmt: skip
+        except (*FAILURES, ValueError) as error:
+            if code_of(error) == "53300":
+                raise Unreachable(
+                    f"{self.place}: the server streams to no more clients; see `max_wal_senders`"
+                ) from None
+            raise no_connection(error, self.place) from None
+        self._open.add(connection)
+        if self.closed or connection.get_settings().in_hot_standby == "on":
+            self.end(connection)
+            self._check_open()
+            raise Unreachable(f"{self.place}: the server is a standby; expected the primary in `dsn`")
+        return connection
 
     def _trouble(self, error: Exception, place: str) -> AdapterError:
         # Where the connection is lost, it is the server that is to be looked at, and not what was asked for.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from datasyncd.adapters.contract import Outcome, Unknown, Write
 from datasyncd.adapters.errors import Transient
+from datasyncd.adapters.sql.table import Connection
 
 from .batch import Batch
+from .capture import Capture, own_of
 from .changes import Changes
 from .selection import Selection
 from .session import Sessions
@@ -19,8 +22,16 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET CONSTRAINTS ALL I
 fault a refusal is, and the commit has nothing left to do."""
 
 
+_XID = "SELECT pg_current_xact_id_if_assigned()::text"
+_XID_BITS = (1 << 32) - 1
+
+
 async def push(
-    sessions: Sessions, selection: Selection, changes: Changes | None, writes: Sequence[Write]
+    sessions: Sessions,
+    selection: Selection,
+    changes: Changes | None,
+    capture: Capture | None,
+    writes: Sequence[Write],
 ) -> list[Outcome]:
     """Apply a batch of writes in one transaction; one outcome each.
 
@@ -33,7 +44,8 @@ async def push(
         outcomes = await batch.apply()
         await verify(connection, selection.table, selection.names)
         try:
-            done = await connection.execute("COMMIT")
+            async with _ours(connection, capture, writes, outcomes):
+                done = await connection.execute("COMMIT")
         except Exception as error:
             if not is_lost(error):
                 raise
@@ -42,3 +54,22 @@ async def push(
         if done != "COMMIT":
             raise Transient(f"{selection.table.shown}: the server rolled the batch back")
         return outcomes
+
+
+@asynccontextmanager
+async def _ours(
+    connection: Connection, capture: Capture | None, writes: Sequence[Write], outcomes: Sequence[Outcome]
+) -> AsyncIterator[None]:
+    """A commit of ours: what the slot tells of it is no news. If it fails, it is."""
+    own = {} if capture is None else own_of(writes, outcomes)
+    xid = await connection.fetchval(_XID) if own else None
+    if capture is None or xid is None:
+        yield
+        return
+    number = int(xid) & _XID_BITS
+    capture.ours(number, own)
+    try:
+        yield
+    except BaseException:
+        capture.feed.not_ours(number)
+        raise

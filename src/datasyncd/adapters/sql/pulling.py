@@ -43,8 +43,12 @@ class Pulling(ABC):
         return overlap.position(column, [], mark, asked.at, self._overlap)
 
     async def _everything(self) -> AsyncIterator[Page]:
+        async for page in self.everything(await self._start(self._context.begin())):
+            yield page
+
+    async def everything(self, cursor: Cursor | None) -> AsyncIterator[Page]:
+        """All rows by their keys. `cursor`: the one after it, since which all is told that these pages may not show."""
         selection = self._selection
-        cursor = await self._start(self._context.begin())
         malformed: list[Malformed] = []
         if selection.has_keyless:
             ((count,),) = await self.fetch(selection.keyless)
