@@ -54,6 +54,10 @@ class Batch(batch.Batch):
         if write.op == "delete" and self._table.engine:
             return Rejected(f"the engine {self._table.engine} of {self._table.shown} has no transactions")
         judged = super()._judge(write, standing)
+        if isinstance(judged, Change) and write.op == "create":
+            unmade = tuple(n for n in self._keys if n not in judged.names and not self._table.columns[n].makes_keys)
+            if unmade:
+                return Rejected(f"the database makes no {', '.join(unmade)} of its own, and none was given", unmade)
         if isinstance(judged, Change) and not self._table.fills:
             columns = self._table.columns
             # Some servers take NULL for the present time, or for the next number.
@@ -81,7 +85,10 @@ class Batch(batch.Batch):
         table, connection, names = self._table.sql, self._connection, change.names
         if change.parts is None:
             columns, marks = ", ".join(map(quoted, names)), ", ".join(["%s"] * len(names))
-            return connection.statement(f"INSERT INTO {table} ({columns}) VALUES ({marks})", *change.values)
+            sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+            if self._unnumbered(change):
+                sql += f" RETURNING {', '.join(map(quoted, self._keys))}"
+            return connection.statement(sql, *change.values)
         where = self._selection.key_is
         key = self._selection.key(change.parts)
         if change.write.op == "delete":
@@ -102,7 +109,14 @@ class Batch(batch.Batch):
             return await refusal(answer, self._connection, self._selection, change.write, change.parts)
         if change.write.op == "delete":
             return Written(change.write.key or "")
+        if change.parts is None and self._unnumbered(change):
+            values = zip(self._keys, answer.rows[0], strict=True)
+            return self._landed([self._selection.native(name, value) for name, value in values], change)
         return self._landed([self._present(name, n, change, answer) for n, name in enumerate(self._keys)], change)
+
+    def _unnumbered(self, change: Change) -> bool:
+        """Whether a part of a new row's key is made otherwise than by numbering."""
+        return any(name not in change.names and not self._table.columns[name].makes_numbers for name in self._keys)
 
     def _present(self, name: str, place: int, change: Change, answer: Done) -> Native:
         """The value that a part of the key has now."""

@@ -80,7 +80,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     notes: str
     """When the table of notes was made: in another one numbers mean nothing."""
     table: str
-    """When the table was made; TRUNCATE makes it anew, and no trigger notes that."""
+    """When the table was made: what was done to another one of its name nobody noted."""
     n: int
     """The highest number that was seen."""
     at: int
@@ -156,6 +156,8 @@ class Changes:
         """Whether the notes since a mark are all there, and tell all that happened."""
         if now - mark.at > OLDEST_US or mark.n > await self.top(connection):
             return False
+        if not await connection.fetch(f"SELECT 1 FROM {self._table.sql} LIMIT 1"):
+            return False  # TRUNCATE may have emptied it, which no trigger notes
         return (mark.notes, mark.table) == (
             await created(connection, self._notes),
             await created(connection, self._table),
@@ -231,13 +233,16 @@ class Changes:
         return tuple(parts)
 
     async def clear(self, connection: Connection, mark: Mark) -> None:
-        """Delete old notes that are behind a mark, where the user may; the last one stays, since it has the number."""
-        if self._notes.may_delete:
-            await connection.execute(
-                f"DELETE FROM {self._notes.sql} WHERE relation = %s AND n < %s "
-                f"AND at < CURRENT_TIMESTAMP - INTERVAL {KEPT_DAYS} DAY LIMIT {AT_A_TIME}",
-                self.relation, mark.n,
-            )  # fmt: skip
+        """Delete old notes that are behind a mark, where the user may. Behind a gap nothing is touched: somebody may
+        hold it."""
+        if not self._notes.may_delete:
+            return
+        old = f"at < CURRENT_TIMESTAMP - INTERVAL {KEPT_DAYS} DAY"
+        oldest = f"SELECT n, at FROM {self._notes.sql} WHERE relation = %s ORDER BY n LIMIT 1"
+        if await connection.fetch(f"SELECT n FROM ({oldest}) AS oldest WHERE {old}", self.relation):
+            behind = min([mark.n, *(gap.first for gap in mark.gaps)])
+            sql = f"DELETE FROM {self._notes.sql} WHERE relation = %s AND n < %s AND {old} ORDER BY n LIMIT {AT_A_TIME}"
+            await connection.execute(sql, self.relation, behind)
 
 
 _LONGEST_NAME = 64

@@ -74,7 +74,12 @@ class Connection:
 
     def statement(self, sql: str, *values: Any) -> str:
         """A statement with its values; each %s stands for one."""
-        return sql % tuple(map(self._driver.literal, values))
+        return sql % tuple(map(self._literal, values))
+
+    def _literal(self, value: Any) -> str:
+        # The driver would put bytes among the text as they are, which then is none.
+        literal: str = f"x'{value.hex()}'" if isinstance(value, bytes) else self._driver.literal(value)
+        return literal
 
     async def each(self, statements: Sequence[str], goes_on: Callable[[ServerError], bool]) -> list[Done | ServerError]:
         """Statements one after another, sent together. `goes_on`: a refusal that stops nothing but its statement; any
@@ -107,7 +112,8 @@ class Connection:
                 return _done(cursor)
 
     def is_closed(self) -> bool:
-        return not self._driver.connected
+        """Whether it is known to be: also while it stands still, the server may end it."""
+        return not self._driver.connected or bool(self._driver._stream_broken)
 
     def terminate(self) -> None:
         """Close it at once, whatever it is doing, and send nothing more."""

@@ -29,8 +29,8 @@ class Form(form.Form, frozen=True):
     can_be_key: bool = False
     key: str = ""
     """Pattern of the texts that values have as keys."""
-    same: str = "{} = %s"
-    """SQL of the condition that a column has a value."""
+    compared: str = "{}"
+    """SQL of what a value is compared with; {} stands for the column."""
     exact: bool = True
     """What is equal for the server is the same value."""
 
@@ -174,7 +174,7 @@ _FORMS = {
     "decimal": Form("text", to_wire=_decimal, decode=_trimmed, can_be_key=True, key=r"-?\d{1,65}(?:\.\d{1,38})?"),
     "double": Form("float", to_wire=_double),
     # The server writes a number of 32 bits with six digits, but not one of 64.
-    "float": Form("float", "{} + 0e0", _single, _shortest, same="{} + 0e0 = %s"),
+    "float": Form("float", "{} + 0e0", _single, _shortest, compared="{} + 0e0"),
     "date": Form("text", to_wire=_text, can_be_key=True, key=_DATE),
     "datetime": Form("text", to_wire=_moment, decode=_iso, can_be_key=True, key=_ISO),
     "timestamp": Form("text", to_wire=_moment, decode=_utc, can_be_key=True, key=_ISO + "Z"),

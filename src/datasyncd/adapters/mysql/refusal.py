@@ -84,7 +84,8 @@ async def _clash(
     if not found:
         return None
     key = [selection.native(name, value) for name, value in zip(selection.spec.keys, found[0], strict=True)]
-    return Clash(field, key_of(key))
+    own_key = key_of([native(part, c) for part, c in zip(parts, selection.keys, strict=True)]) if parts else None
+    return None if key_of(key) == own_key else Clash(field, key_of(key))
 
 
 async def _indexed(
@@ -113,7 +114,7 @@ def _same(
             value = native(own[name], columns[name])
         if value is None:
             return None
-        same.append(columns[name].form.same.replace("{}", placed(name)))
+        same.append(selection.same(name))
         values.append(columns[name].form.to_wire(value))
     return " AND ".join(same), values
 

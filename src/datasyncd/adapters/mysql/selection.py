@@ -32,7 +32,7 @@ class Selection(selection.Selection):
         self._order = ", ".join(key_columns := [placed(name) for name in spec.keys])
         keyed = " AND ".join(f"{column} IS NOT NULL" for column in key_columns) if self.has_keyless else "TRUE"
         self.first = f"{self._all} WHERE {keyed} ORDER BY {self._order} LIMIT %s"
-        self.after = f"{self._all} WHERE {_beyond(spec.keys)} ORDER BY {self._order} LIMIT %s"
+        self.after = f"{self._all} WHERE {self._beyond(spec.keys)} ORDER BY {self._order} LIMIT %s"
         self.keyless = f"SELECT count(*) FROM {table.sql} AS t WHERE NOT ({keyed})"
         if spec.cursor is not None:
             mark, names = placed(spec.cursor), (spec.cursor, *spec.keys)
@@ -41,9 +41,9 @@ class Selection(selection.Selection):
                 f"SELECT {self._value(spec.cursor)} FROM {table.sql} AS t WHERE {mark} IS NOT NULL "
                 f"ORDER BY {mark} DESC LIMIT %s"
             )
-            self.since = f"{self._all} WHERE {mark} >= %s {by_mark}"
-            self.since_after = f"{self._all} WHERE {_beyond(names)} {by_mark}"
-        self.key_is = " AND ".join(f"{column} = %s" for column in key_columns)
+            self.since = f"{self._all} WHERE {mark} >= {self._given(spec.cursor)} {by_mark}"
+            self.since_after = f"{self._all} WHERE {self._beyond(names)} {by_mark}"
+        self.key_is = " AND ".join(map(self.same, spec.keys))
         """SQL of the condition that a row has a key."""
 
     def given(self, name: str, native: Native) -> Any:
@@ -62,7 +62,7 @@ class Selection(selection.Selection):
         all."""
         values = [value for parts in keys for value in self.key(parts)]
         if len(self.keys) == 1:
-            where = f"{placed(self.spec.key)} IN ({', '.join(['%s'] * len(keys))})"
+            where = f"{placed(self.spec.key)} IN ({', '.join([self._given(self.spec.key)] * len(keys))})"
         else:
             where = " OR ".join([f"({self.key_is})"] * len(keys))
         return f"{self._all} WHERE {where}{f' ORDER BY {self._order} FOR UPDATE' if lock else ''}", values
@@ -71,7 +71,7 @@ class Selection(selection.Selection):
         """A statement for rows whose column has one of these values, and its values; `any_case`: letters alike."""
         column, declared = placed(name), self.table.columns[name]
         form, wires = declared.form, list(wires)
-        same = " OR ".join([form.same.replace("{}", column)] * len(wires))
+        same = " OR ".join([self.same(name)] * len(wires))
         if form.exact:
             return f"{self._all} WHERE {same}", wires
         # What a collation takes for the same is looked for first, where it is enough: an index may help there.
@@ -81,6 +81,18 @@ class Selection(selection.Selection):
         sql = f"{self._all} WHERE {f'({same}) AND ' if alike else ''}{exact}"
         sent = [wire.lower() if any_case else wire for wire in wires]
         return sql, [*(wires if alike else ()), *(wire.encode() for wire in sent)]
+
+    def same(self, name: str) -> str:
+        """SQL of the condition that a column has a given value."""
+        return f"{self.table.columns[name].form.compared.replace('{}', placed(name))} = {self._given(name)}"
+
+    def _beyond(self, names: Sequence[str]) -> str:
+        """SQL of the condition that a row comes after given values of these columns."""
+        steps = [[*map(self.same, names[:n]), f"{placed(name)} > {self._given(name)}"] for n, name in enumerate(names)]
+        return "(" + " OR ".join(f"({' AND '.join(step)})" for step in steps) + ")"
+
+    def _given(self, name: str) -> str:
+        return self.table.columns[name].given
 
     def _value(self, name: str) -> str:
         return self.table.columns[name].form.reading(placed(name))
@@ -94,13 +106,6 @@ def placed(name: str) -> str:
 def behind(values: Sequence[Any]) -> list[Any]:
     """The values for a condition of `_beyond`."""
     return [value for count, _ in enumerate(values) for value in values[: count + 1]]
-
-
-def _beyond(names: Sequence[str]) -> str:
-    """SQL of the condition that a row comes after given values of these columns."""
-    columns = list(map(placed, names))
-    steps = [[*(f"{column} = %s" for column in columns[:n]), f"{columns[n]} > %s"] for n, _ in enumerate(columns)]
-    return "(" + " OR ".join(f"({' AND '.join(step)})" for step in steps) + ")"
 
 
 def _marks(values: Iterable[Any]) -> str:

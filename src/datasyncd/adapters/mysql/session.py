@@ -35,7 +35,7 @@ _ASKED = "SHOW SESSION VARIABLES WHERE Variable_name IN ('version', 'read_only',
 _SET = f"""
 SET NAMES utf8mb4, SESSION sql_mode = '{MODE}', time_zone = '+00:00', autocommit = 1, completion_type = 0,
     foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_auto_is_null = 0,
-    wait_timeout = {IDLE_S}, innodb_lock_wait_timeout = %s, lock_wait_timeout = %s"""
+    wait_timeout = %s, innodb_lock_wait_timeout = %s, lock_wait_timeout = %s"""
 
 _STATEMENT = {True: "SET SESSION max_statement_time = %s", False: "SET SESSION max_execution_time = %s"}
 """By whether it is MariaDB, which counts seconds and ends every statement; MySQL counts milliseconds and ends those
@@ -69,7 +69,7 @@ class Sessions(session.Sessions):
         if connection.variables.get("read_only", "OFF") not in ("OFF", "0"):
             # What it shows is as old as its lag, and nobody can say which lag.
             raise Unreachable(f"{self.place}: the server is read only, a replica as it seems; expected the primary")
-        await connection.execute(_SET, self._lock_s, self._lock_s)
+        await connection.execute(_SET, IDLE_S, self._lock_s, self._lock_s)
         if connection.is_mariadb:
             await connection.execute(_STATEMENT[True], self._timeout_s)
         else:

@@ -49,6 +49,7 @@ _CHARACTERS = ("char", "varchar")
 _TEXTS = (*_CHARACTERS, "tinytext", "text", "mediumtext", "longtext")
 _LABEL = re.compile(r"'((?:[^']|'')*)'").finditer
 _IS_JSON = re.compile(r"^\s*(`(?:[^`]|``)+`) .*CHECK \(json_valid\(\1\)\)", re.MULTILINE | re.IGNORECASE).finditer
+_IS_CALL = re.compile(r"(?!current_timestamp)[a-z_]+\(.*\)", re.IGNORECASE).fullmatch
 _DENIED = (1142, 1143)
 
 
@@ -60,6 +61,16 @@ class TableColumn(base.TableColumn, frozen=True, kw_only=True):
     collation: str | None
     makes_numbers: bool
     """The server numbers new rows in it."""
+    makes_keys: bool
+    """The server gives each new row another value of its own, and says which."""
+
+    @property
+    def given(self) -> str:
+        """SQL of a value to compare the column with: in its own alphabet, since an index is of no use for another. What
+        that lacks is a question mark."""
+        if self.charset in (None, "utf8mb4"):
+            return "%s"
+        return f"CONVERT(%s USING {self.charset}) COLLATE {self.collation}"
 
 
 class Table(base.Table, frozen=True, kw_only=True):
@@ -72,6 +83,9 @@ class Table(base.Table, frozen=True, kw_only=True):
     engine: str
     """Of a table without transactions the engine that has none; "": it has them."""
     columns: dict[str, TableColumn]
+
+    def makes(self, keys: tuple[str, ...]) -> bool:
+        return len(keys) > 1 or self.columns[keys[0]].makes_keys
 
     def why_not_written(self, column: base.TableColumn) -> str:
         if column.form.to_wire is _ONLY_READ:
@@ -102,7 +116,7 @@ async def table_of(connection: Connection, object: str) -> Table:
     sql = ".".join((quoted(schema), quoted(name)))
     definition = await _definition(connection, sql)
     json = {match[1][1:-1].replace("``", "`") for match in _IS_JSON(definition)}
-    columns = [_column(row, json) for row in await connection.fetch(_COLUMNS, schema, name)]
+    columns = [_column(row, json, connection.is_mariadb) for row in await connection.fetch(_COLUMNS, schema, name)]
     is_table = kind in _TABLES
     return Table(
         schema=schema, name=name, sql=sql, shown=".".join((shown(schema), shown(name))), definition=definition,
@@ -118,7 +132,7 @@ async def table_of(connection: Connection, object: str) -> Table:
 
 
 async def created(connection: Connection, table: Table) -> str:
-    """When the table was made; one that was emptied by TRUNCATE, or was altered, was made anew."""
+    """When the table was made; one that was altered may have been made anew."""
     found = await connection.fetch(_CREATED, table.schema, table.name)
     return str(found[0][0]) if found else ""
 
@@ -161,7 +175,8 @@ def _grantee(user: str) -> str:
     return "@".join("'" + part.replace("'", "''") + "'" for part in (name, host))
 
 
-def _column(row: Sequence[Any], json: set[str]) -> TableColumn:
+def _column(row: Sequence[Any], json: set[str], returns: bool) -> TableColumn:
+    """`returns`: the server says what a default came to be."""
     name, shape, (type_name, default, length, precision, scale, privileges) = row[0], tuple(row[1:7]), row[7:]
     column_type, nullable, _, extra, charset, collation = shape
     labels = _labels(column_type) if type_name in ("enum", "set") else ()
@@ -177,6 +192,7 @@ def _column(row: Sequence[Any], json: set[str]) -> TableColumn:
         digits=(int(precision), int(scale)) if type_name == "decimal" else None, labels=labels,
         may_select="select" in may, may_insert="insert" in may, may_update="update" in may, charset=charset,
         collation=collation, makes_numbers=numbers,
+        makes_keys=numbers or (returns and _IS_CALL(default or "") is not None),
     )  # fmt: skip
 
 
