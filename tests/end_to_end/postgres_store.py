@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tests.end_to_end.three_stores import CONFIG, FIELDS, Change, Edit, Row, edited, unique
-from tests.servers.postgres import NOTES, Database, triggers
+from tests.servers.postgres import NOTES, Database, slot, triggers
 
 T = TypeVar("T")
 
@@ -37,13 +37,15 @@ opt_in = "write"
 
 LIVE = ('changes = "datasyncd.changes"', "live = true")
 """Triggers note the changes, and the link hears of them."""
+STREAMED = ('slot = "{database}"', "live = true")
+"""A slot of the database's name tells the changes, and the link hears of them."""
 NOW_AND_THEN = ("", 'every = "200ms"')
 """The table is read completely, and often."""
 
 
 def config(dsn: str, mode: tuple[str, str] = LIVE) -> str:
     """The config of the three stores, with PostgreSQL in the place of JSONL."""
-    options, link = mode
+    options, link = mode[0].replace("{database}", dsn.rpartition("/")[2]), mode[1]
     text = CONFIG.replace(SYSTEM, f'[systems.prefs]\nadapter = "postgres"\ndsn = "{dsn}"\n{options}\n')
     text = text.replace(
         LINK, f'[links.prefs.contact]\nobject = "public.people"\nkey = "id"\ndirection = "both"\n{link}\n'
@@ -57,17 +59,18 @@ class PostgresPrefs:
 
     name = "prefs"
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, mode: tuple[str, str] = LIVE) -> None:
         self.database = database
+        self._mode = mode
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
     @classmethod
     @contextmanager
-    def of(cls, database: Database) -> Iterator[PostgresPrefs]:
+    def of(cls, database: Database, mode: tuple[str, str] = LIVE) -> Iterator[PostgresPrefs]:
         """A store in a database, closed at the end."""
-        prefs = cls(database)
+        prefs = cls(database, mode)
         try:
             yield prefs
         finally:
@@ -87,7 +90,10 @@ class PostgresPrefs:
         self._with(lambda connection: _each(connection, statements))
 
     def create(self, people: Iterable[Row]) -> None:
-        self.run(TABLE, NOTES.read_text(encoding="utf-8"), *triggers("people", "id"))
+        if self._mode == STREAMED:
+            self.run(TABLE, *slot(self.database, "people"))
+        else:
+            self.run(TABLE, NOTES.read_text(encoding="utf-8"), *triggers("people", "id"))
         self.add(people)
 
     def add(self, people: Iterable[Row]) -> None:

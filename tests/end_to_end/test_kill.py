@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.accounts import lost
-from tests.end_to_end.postgres_store import PostgresPrefs, config
+from tests.end_to_end.postgres_store import LIVE, STREAMED, PostgresPrefs, config
 from tests.end_to_end.three_stores import Edit, Row, Stores, person_named
 from tests.end_to_end.typists import Typists
 
 PEOPLE = 60
-KILLS = {"files": 50, "PostgreSQL": 30}
+KILLS = {"files": 50, "PostgreSQL": 30, "PostgreSQL, by a slot": 30}
 GAP_S = (0.25, 1.4)
 """Between a start and the kill: from before the first reading to well into the live work."""
 PAUSE_S = 0.04
@@ -72,8 +72,9 @@ def test_many_kills_during_a_two_way_load(tmp_path: Path, kind: str, request: py
     if kind == "files":
         torture(Stores.of(tmp_path, people), KILLS[kind])
         return
-    with PostgresPrefs.of(request.getfixturevalue("database")) as prefs:
-        torture(Stores.of(tmp_path, people, config(prefs.database.dsn()), prefs=prefs), KILLS[kind])
+    mode = STREAMED if "slot" in kind else LIVE
+    with PostgresPrefs.of(request.getfixturevalue("database"), mode) as prefs:
+        torture(Stores.of(tmp_path, people, config(prefs.database.dsn(), mode), prefs=prefs), KILLS[kind])
 
 
 def torture(stores: Stores, kills: int) -> None:

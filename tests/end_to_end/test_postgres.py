@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.end_to_end.postgres_store import LIVE, NOW_AND_THEN, PostgresPrefs, config
+from tests.end_to_end.postgres_store import LIVE, NOW_AND_THEN, STREAMED, PostgresPrefs, config
 from tests.end_to_end.three_stores import Change, Stores, person_named, until
-from tests.servers.postgres import Server, running
+from tests.servers.postgres import Server, streaming
 
 PERSON, OTHER = "C00003", "C00004"
 ROLE = "sync_role"
@@ -28,14 +28,20 @@ NOTES_RIGHTS = f"GRANT USAGE ON SCHEMA datasyncd TO {ROLE}; GRANT SELECT, DELETE
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A server that may be stopped: no other test is at work on it."""
-    with running() as server:
-        server.run(f"CREATE ROLE {ROLE} LOGIN")
+    with streaming() as server:
+        server.run(f"CREATE ROLE {ROLE} LOGIN REPLICATION")
         yield server
 
 
 @pytest.fixture
-def prefs(server: Server) -> Iterator[PostgresPrefs]:
-    with PostgresPrefs.of(server.database()) as prefs:
+def mode() -> tuple[str, str]:
+    """How changes are noticed."""
+    return LIVE
+
+
+@pytest.fixture
+def prefs(server: Server, mode: tuple[str, str]) -> Iterator[PostgresPrefs]:
+    with PostgresPrefs.of(server.database(), mode) as prefs:
         yield prefs
 
 
@@ -44,7 +50,7 @@ def in_step(folder: Path, prefs: PostgresPrefs, mode: tuple[str, str] = LIVE, co
     people = [person_named(n) for n in range(count)]
     text = config(prefs.database.dsn(ROLE), mode)
     stores = Stores.of(folder, people, text, prefs=prefs)
-    prefs.run(RIGHTS, NOTES_RIGHTS)
+    prefs.run(RIGHTS, *([] if mode == STREAMED else [NOTES_RIGHTS]))
     done = stores.sync()
     assert (done.code, done.document["failed"]) == (0, {})
     return stores
@@ -134,6 +140,7 @@ WAITS: list[tuple[str, Harm, Harm, str]] = [
 
 CASES = [pytest.param(*case[1:], LIVE, id=f"{case[0]}, live") for case in WAITS]
 CASES.append(pytest.param(*WAITS[0][1:], NOW_AND_THEN, id=f"{WAITS[0][0]}, pulled now and then"))
+CASES += [pytest.param(*case[1:], STREAMED, id=f"{case[0]}, by a slot") for case in WAITS]
 
 
 @pytest.mark.parametrize(("harm", "heal", "reason", "mode"), CASES)
@@ -208,8 +215,11 @@ def test_what_may_not_be_written_shows_although_it_can_be_read(tmp_path: Path, p
     assert in_step_now(stores)
 
 
-def test_backends_that_are_ended_at_any_moment_lose_and_double_nothing(tmp_path: Path, prefs: PostgresPrefs) -> None:
-    stores = in_step(tmp_path, prefs)
+@pytest.mark.parametrize("mode", [LIVE, STREAMED], ids=["by notes", "by a slot"])
+def test_backends_that_are_ended_at_any_moment_lose_and_double_nothing(
+    tmp_path: Path, prefs: PostgresPrefs, mode: tuple[str, str]
+) -> None:
+    stores = in_step(tmp_path, prefs, mode)
     end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{ROLE}' AND pid <> pg_backend_pid()"
     with live(stores):
         for n in range(40):

@@ -14,12 +14,12 @@ from datasyncd.daemon import cycle
 from datasyncd.daemon.config.load import load
 from datasyncd.daemon.engine import Engine
 from tests.end_to_end.accounts import TEXTS, invented, lost
-from tests.end_to_end.postgres_store import PostgresPrefs, config
+from tests.end_to_end.postgres_store import LIVE, STREAMED, PostgresPrefs, config
 from tests.end_to_end.three_stores import FIELDS, SYSTEMS, Edit, Row, Stores, Value, person_named
 from tests.end_to_end.typists import Typists
 
 PEOPLE = 200
-EDITS = {"files": 10_000, "PostgreSQL": 4_000}
+EDITS = {"files": 10_000, "PostgreSQL": 4_000, "PostgreSQL, by a slot": 4_000}
 IN_A_ROUND = 200
 BY_COMMAND = 10
 """Each so many-th round goes through the command."""
@@ -87,8 +87,9 @@ def stores(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
     if kind == "files":
         yield Stores.of(tmp_path, people)
         return
-    with PostgresPrefs.of(request.getfixturevalue("database")) as prefs:
-        yield Stores.of(tmp_path, people, config(prefs.database.dsn()), prefs=prefs)
+    mode = STREAMED if "slot" in kind else LIVE
+    with PostgresPrefs.of(request.getfixturevalue("database"), mode) as prefs:
+        yield Stores.of(tmp_path, people, config(prefs.database.dsn(), mode), prefs=prefs)
 
 
 async def test_thousands_of_edits_on_all_sides(stores: Stores, kind: str) -> None:

@@ -190,11 +190,16 @@ async def notes_changes(database: Database, table: str, *keys: str) -> None:
 
 async def streams_changes(database: Database, *tables: str) -> str:
     """Set up what tells the changes of tables, as the guide says; the name of the slot."""
-    await database.run(
+    await database.run(*slot(database, *tables))
+    return database.name
+
+
+def slot(database: Database, *tables: str) -> list[str]:
+    """The statements that let the changes of tables be told by a slot of the database's name."""
+    return [
         f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {', '.join(tables)}",
         f"SELECT pg_create_logical_replication_slot('{database.name}', 'pgoutput')",
-    )
-    return database.name
+    ]
 
 
 def triggers(table: str, *keys: str) -> list[str]:
