@@ -1,7 +1,7 @@
 """The conformance suite: what every adapter promises, tested against the real system.
 
-Each test is named by the promise, and numbered as in the list of promises. A promise that an adapter does not make
-by its `capabilities` is skipped.
+Each test is named by the promise, and numbered as in the list of promises. Of a promise that an adapter does not make
+by its `capabilities` the test holds it to the opposite.
 """
 
 from __future__ import annotations
