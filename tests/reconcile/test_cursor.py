@@ -24,7 +24,6 @@ def test_a_pull_that_dies_anywhere_is_taken_up_where_nothing_is_missed(pull_is_r
         last.edits("mail", name="Benno")
         died = dies_in(world, "mail", step)
         world.restarts()
-        world.links["mail"].wants_full = False
         world.syncs()
 
         assert (first.everywhere("name"), last.everywhere("name")) == ({"Anna"}, {"Benno"}), f"transaction {step}"

@@ -325,6 +325,35 @@ def test_a_told_delete_is_followed_by_an_increment_alone() -> None:
     assert world.links["crm"].complete_began == complete
 
 
+def test_what_a_reading_did_not_find_is_looked_for_again_after_a_restart() -> None:
+    """Only a complete pull says whether it is gone; increments would not show it until the next sweep."""
+    contact = World(system("crm", incremental=True), "mail", on_delete="propagate").linked(name="Ann")
+    world, key = contact.world, contact.key("crm")
+    contact.deletes("crm")
+    world.hears("crm", key)
+    world.reads("crm")
+    world.restarts()
+    world.syncs()
+
+    assert (contact.state(), contact.exists_in()) == ("dead", set())
+
+
+def test_a_second_record_takes_the_place_of_the_first_as_soon_as_that_is_gone() -> None:
+    """Increments would not show it again, since nobody changed it."""
+    contact = World(TELLING, "mail", on_delete="unlink").linked(name="Ann")
+    world = contact.world
+    second = world.creates("crm", email="ann@example.org", name="Ann", city="Rome")
+    world.person("crm", email="ben@example.org", name="Ben")
+    world.syncs()
+    assert [row.ext_id for row in world.quarantine()] == [second]
+
+    contact.deletes("crm")
+    world.syncs()
+
+    assert world.quarantine() == []
+    assert contact.shows("city") == {"crm": "Rome", "mail": "Rome"}
+
+
 def test_a_delete_that_is_told_again_writes_nothing_to_the_state() -> None:
     """All that stands at the cursor is told once more by each pull."""
     contact = World(TELLING, "mail", on_delete="propagate").linked(name="Ann")

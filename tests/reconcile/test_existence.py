@@ -87,6 +87,27 @@ def test_a_create_of_ours_that_appears_after_its_person_was_deleted_is_an_orphan
     assert [cluster.state for cluster in world.clusters()] == ["dead"], "nothing more can come"
 
 
+def test_nobody_is_made_beside_a_record_that_is_kept_out() -> None:
+    """Also where the complete pull of the same cycle serves as the search."""
+    world = World("crm", system("mail", "none", late_s=600.0, search_lag_s=30.0, pull_is_reading=False))
+    contact = world.person("crm", email="ann@example.org", name="Ann")
+    contact.loses_answer("mail", late_s=300.0)
+    contact.syncs()
+    contact.deletes("crm")
+    contact.syncs()
+    for _ in range(3):
+        world.waits(700)
+        world.links["mail"].wants_full = True
+        world.syncs()
+    [orphan] = world.quarantine()
+
+    again = world.person("crm", email="ann@example.org", name="Ann")
+    world.syncs()
+
+    assert world.keys("mail") == [orphan.ext_id]
+    assert [(report.kind, report.state) for report in again.reports()] == [("clash", "open")]
+
+
 def test_a_record_that_a_person_makes_while_a_lost_create_is_waited_for_arrives() -> None:
     """Row 27: it waits until nothing more can come of the deleted one, and no longer."""
     world = World("crm", system("mail", "none", late_s=100.0))

@@ -214,6 +214,29 @@ def test_an_approval_of_what_a_source_lost_lets_exactly_that_go() -> None:
     assert len(world.keys("mail")) == 15
 
 
+@pytest.mark.parametrize("decided", ["before", "after"])
+def test_what_a_source_told_to_be_lost_outlasts_a_restart(decided: str) -> None:
+    """It is told once; what a guard holds of it is looked for again."""
+    crm = system("crm", incremental=True, tells_deletes=True, guards={WriteClass.DELETE: 0.1}, at_least=3)
+    world = World(crm, "mail")
+    people = [world.linked(email=f"{n}@example.org", name="Ann") for n in range(20)]
+    for person in people[:5]:
+        person.deletes("crm")
+    world.person("crm", email="new@example.org", name="Nina")
+    world.syncs()
+    [held] = world.guards()
+
+    if decided == "before":
+        world.approves(held)
+    world.restarts()
+    if decided == "after":
+        world.syncs()
+        world.approves(held)
+    world.syncs()
+
+    assert [person.state() for person in people] == ["dead"] * 5 + ["live"] * 15
+
+
 def test_while_a_source_is_held_no_delete_goes_anywhere_and_everything_else_does() -> None:
     """The class alone is held, towards all systems."""
     world, people = emptied(5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .world import NUMBERS, Raw, both, linked, system
+from .world import NUMBERS, Raw, World, both, linked, system
 
 CONDITIONS = pytest.mark.parametrize("condition", ["enforced", "visible", "none"])
 
@@ -130,3 +130,15 @@ def test_an_edit_after_a_write_that_only_repeated_the_field_is_no_reaction() -> 
     contact.world.pulls("mail")
 
     assert [sib.depth for sib in contact.register("city").sibs] == [0]
+
+
+@CONDITIONS
+def test_a_delete_carries_nothing(condition: str) -> None:
+    """What was read before a write is not needed for it."""
+    world = World("crm", system("mail", condition, whole_record=True), on_delete="propagate")
+    contact = world.linked(name="Ann", city="Rome")
+    contact.deletes("crm")
+    contact.syncs()
+
+    assert contact.exists_in() == set()
+    assert [(write.op, write.fields) for write in world.sent("mail")] == [("delete", {})]

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,7 +25,7 @@ from datasyncd.adapters.errors import AdapterError, Unreachable
 from datasyncd.adapters.memory.faults import Fate
 from datasyncd.adapters.translate import FieldTypeOptions, MappedField, Translation, match_text
 from datasyncd.adapters.translate.types import reader
-from datasyncd.daemon.engine import recover
+from datasyncd.daemon.engine import recover, sweep_is_due
 from datasyncd.daemon.link import Counts, Link
 from datasyncd.daemon.puller import next_reading, pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
@@ -400,6 +401,8 @@ class World:
         self.store = InlineStore(self.db, self._time)
         self._open()
         self.transact(recover)
+        for link in self.links.values():
+            link.wants_full = self.transact(partial(sweep_is_due, link=link))
 
     def is_to_be_read(self, name: str) -> list[str]:
         """Records that are hinted."""

@@ -15,8 +15,12 @@ from datasyncd.daemon.simulation.situations import ENOUGH, PROBES, SEEN_AT_REST,
 SEEDS = 1000
 IN_A_TEST = 250
 RARE = frozenset(
-    {"assumed opt-out", "create clashed", "incarnation bump", "lost save in a window", "opt-in held", "recreate live"}
-)
+    {
+        "assumed opt-out", "batch refused as a whole", "create clashed", "frozen", "incarnation bump",
+        "lost save in a window", "moved", "opt-in held", "recreate live", "schema drift", "undeclared form",
+        "update clash",
+    }
+)  # fmt: skip
 """Expected less than thirty times in so many histories: `make simulate` runs enough to require them."""
 
 ran = Ran()

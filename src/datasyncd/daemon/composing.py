@@ -62,7 +62,7 @@ class Composer:
             if planned.is_empty:
                 return None
         assert planned.binding is not None
-        if self._link.rule.whole_record:
+        if self._link.rule.whole_record and planned.op == "update":
             native = {**self._link.carried(self.present[planned.binding.ext_id]), **native}
         attempt, write = self._attempt(tx, planned, native)
         write.key = planned.binding.ext_id

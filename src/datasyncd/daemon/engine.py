@@ -199,7 +199,7 @@ class Engine:
         _links(rules)[system] = rule
         spec = objects_of(self.config, system)[link.object]
         attached = self.links[key] = Link(rule, rules, adapter, translation, spec)
-        attached.wants_full = await self.store.transact(partial(_sweep_is_due, link=attached, sweep=link.sweep))
+        attached.wants_full = await self.store.transact(partial(sweep_is_due, link=attached, sweep=link.sweep))
         self.detached.pop(key, None)
         order = [(s, e) for s, known in self.config.links.items() for e in known]
         self.links = {known: self.links[known] for known in order if known in self.links}
@@ -254,13 +254,16 @@ def _refuse_vanished(tx: Tx, system: str, object: str) -> None:
         )
 
 
-def _sweep_is_due(tx: Tx, link: Link, sweep: int | None) -> bool:
+def sweep_is_due(tx: Tx, link: Link, sweep: int | None = None) -> bool:
     """Whether a link that can be asked for changes alone is to be read whole all the same."""
     cursor = tx.readings.cursor(link.system, link.object)
     if not link.capabilities.incremental or cursor.position is None:
         return True
     if tx.clusters.creating(link.system, link.rule.entity):
         # Only a complete pull ends a create of unknown outcome.
+        return True
+    if tx.guards.keeps(link.system, link.rule.entity) or tx.clusters.suspects(link.system, link.object):
+        # What a guard holds was told once; and only a complete pull says whether what was not found is gone.
         return True
     return tx.at - cursor.last_complete_pull_at >= (sweep if sweep is not None else DEFAULT_SWEEP_US)
 

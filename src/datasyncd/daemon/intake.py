@@ -17,7 +17,7 @@ from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.founding import found
-from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of, keys_of_values, same
+from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of, keys_of_values
 from datasyncd.reconcile.observe import Observer
 from datasyncd.reconcile.reading import Reading
 from datasyncd.reconcile.rules import WriteClass
@@ -408,24 +408,37 @@ def hint_changed(tx: Tx, link: Link, fp: Fingerprinter, records: Sequence[Record
 
 
 def _worth_reading(tx: Tx, link: Link, fp: Fingerprinter, unbound: Sequence[Record]) -> tuple[list[str], int]:
-    """Records without a binding, but those that are kept out, unchanged, and whose cluster has no place for them; and
-    since when it is unknown of one of these whose it is."""
+    """Records without a binding, but those that are kept out, unchanged, and that no cluster has a place for; and since
+    when it is unknown of one of these whose it is."""
     kept_out = {row.ext_id: row for row in tx.records.quarantined(link.system, link.object) if row.field is None}
-    clusters = tx.clusters.load({row.cluster_id for row in kept_out.values() if row.cluster_id})
     out, ambiguous = [], 0
+    duplicates: dict[str, list[MatchKey]] = {}
     for record in unbound:
         row = kept_out.get(record.key)
-        if row is not None and row.raw == link.digest_of(record):
-            ambiguous = max(ambiguous, row.first_at if row.kind == Verdict.AMBIGUOUS else 0)
-            cluster = clusters.get(row.cluster_id)
-            if row.kind != "duplicate" or cluster is None or cluster.state != ClusterState.LIVE:
-                continue
-            values = link.translation.reading(record).values
-            same_person = same(keys_of_values(values, link.entity, fp), cluster.keys)
-            if not same_person or cluster.binding_in(link.system) is not None:
-                continue
-        out.append(record.key)
+        if row is None or row.raw != link.digest_of(record):
+            out.append(record.key)
+            continue
+        ambiguous = max(ambiguous, row.first_at if row.kind == Verdict.AMBIGUOUS else 0)
+        if row.kind == Verdict.DUPLICATE:
+            duplicates[record.key] = keys_of_values(link.translation.reading(record).values, link.entity, fp)
+    if duplicates:
+        out += _with_a_place(tx, link, duplicates)
     return out, ambiguous
+
+
+def _with_a_place(tx: Tx, link: Link, keys: Mapping[str, Sequence[MatchKey]]) -> list[str]:
+    """Which of these records belong to some cluster now that has a place for them."""
+    found = tx.clusters.matching([digest for own in keys.values() for _kind, digest in own])
+    creating = tx.clusters.creating(link.system, link.rule.entity)
+    clusters = tx.clusters.load({*creating, *(number for numbers in found.values() for number in numbers)})
+    creates = [clusters[number] for number in creating]
+    out = []
+    for name, own in keys.items():
+        numbers = sorted({number for _kind, digest in own for number in found.get(digest, ())})
+        candidates = [clusters[number] for number in numbers if clusters[number].entity == link.rule.entity]
+        if identify(name, own, candidates, creates, link.rule).verdict is Verdict.BIND:
+            out.append(name)
+    return out
 
 
 def take_malformed(

@@ -430,9 +430,18 @@ def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Seque
         finish(cluster, link.entity, fp, effects)
         lost_now.append((cluster_id, None))
     tx.guards.count(link.system, link.rule.entity, WriteClass.DELETE, True, lost_now, tx.at)
+    _hint_duplicates(tx, link, {cluster for cluster, _field in lost_now})
     tx.clusters.save(clusters.values(), tx.stamp)
     tx.records.write(effects, tx.run)
     return len(lost_now)
+
+
+def _hint_duplicates(tx: Tx, link: Link, freed: set[int]) -> None:
+    """Records that were kept out since another one had their place: it is free now."""
+    rows = tx.records.quarantined(link.system, link.object) if freed else []
+    names = [row.ext_id for row in rows if row.kind == Verdict.DUPLICATE and row.cluster_id in freed]
+    if names:
+        tx.readings.hint(link.system, link.object, names, tx.stamp, tx.at)
 
 
 def _end_of_creates(tx: Tx, link: Link) -> None:

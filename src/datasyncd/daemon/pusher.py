@@ -176,7 +176,7 @@ class Delivery:
                 tx.outbox.postpone(link.system, [cluster.id], self._wait_until(planned, tx.at))
             elif (due_at := self._withheld(tx, planned)) is not None:
                 tx.outbox.postpone(link.system, [cluster.id], due_at)
-            elif planned.step is Step.SEARCH:
+            elif planned.step is Step.SEARCH or self._may_be_kept_out(tx, planned):
                 batch.searches.append(planned)
             elif planned.binding is not None and (planned.step is Step.READ or planned.binding.ext_id in hinted):
                 batch.reads.append(planned.binding.ext_id)
@@ -186,6 +186,13 @@ class Delivery:
         batch.sends = self._note(tx, ready, effects)
         tx.records.write(effects, tx.run)
         return batch
+
+    def _may_be_kept_out(self, tx: Tx, planned: Plan) -> bool:
+        """Whether a record that is kept out has a key of the one that would be made: no pull takes it in."""
+        if planned.op != "create":
+            return False
+        link, keys = self.link, [digest for _kind, digest in planned.cluster.keys]
+        return bool(tx.records.quarantined_with(link.system, link.object, keys))
 
     def _wait_until(self, planned: Plan, at: int) -> int:
         """What waits for writes of unknown outcome is due when they can land no more; anything else soon."""

@@ -222,6 +222,15 @@ class Clusters:
         )
         return [(row[0], row[1], row[2]) for row in rows if row[0] not in known]
 
+    def suspects(self, system: str, object: str) -> bool:
+        """Whether a reading by key did not find some record, and no complete pull has said yet whether it is gone."""
+        row = self._db.execute(
+            "SELECT 1 FROM suspect s JOIN binding b ON b.id = s.binding_id WHERE b.system = ? AND b.object = ?"
+            " AND b.life = 0 LIMIT 1",
+            (system, object),
+        ).fetchone()
+        return row is not None
+
     def bound(self, system: str, object: str) -> int:
         """How many records of an object have a live binding."""
         row = self._db.execute("SELECT n FROM bound WHERE system = ? AND object = ?", (system, object)).fetchone()

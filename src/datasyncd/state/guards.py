@@ -106,6 +106,18 @@ class Guards:
         ).fetchone()
         return None if row is None else int(row[0])
 
+    def keeps(self, system: str, entity: str) -> bool:
+        """Whether a system seems to have lost records of which nothing is concluded yet: a guard holds that, or a
+        person let it pass and no pull has seen it since."""
+        row = self._db.execute(
+            "SELECT 1 FROM guard g WHERE g.system = ?1 AND g.entity = ?2 AND g.class = ?3 AND g.source = 1"
+            " AND (g.state = 'held' OR (g.state = 'approved' AND EXISTS (SELECT 1 FROM guard_item i"
+            " JOIN binding b ON b.cluster_id = i.cluster_id AND b.system = ?1 AND b.life = 0 WHERE i.guard_id = g.id)))"
+            " LIMIT 1",
+            (system, entity, int(WriteClass.DELETE)),
+        ).fetchone()
+        return row is not None
+
     def hold(
         self, id: int, system: str, entity: str, write_class: WriteClass, source: bool, bound: int, at: int
     ) -> None:

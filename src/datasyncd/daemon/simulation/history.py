@@ -15,7 +15,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Moment
 from datasyncd.adapters.errors import AdapterError
-from datasyncd.daemon.engine import recover
+from datasyncd.daemon.engine import recover, sweep_is_due
 from datasyncd.daemon.link import Counts, Link
 from datasyncd.daemon.puller import pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
@@ -26,13 +26,28 @@ from datasyncd.state.records import StoredReport
 from datasyncd.state.store import InlineStore
 from datasyncd.state.transaction import Tx
 
-from .oracle import Broken, Oracle, check, check_nothing_taken_back
+from .oracle import Broken, Oracle, check, check_forms, check_nothing_taken_back
 from .people import Habits, People
 from .scheduler import SECOND, Endless, Scheduler
 from .situations import SEEN_AT_REST, counted_in
 from .states import InMemory, OnDisk, State
 from .story import Line, Story
-from .systems import EVERYTHING, FIELDS, OBJECT, SELECTIONS, Promise, System, link_of, promises, rules_of
+from .systems import (
+    ADDRESS,
+    EVERYTHING,
+    FIELDS,
+    NAME,
+    OBJECT,
+    POINTS,
+    SCORE,
+    SELECTIONS,
+    Drift,
+    Promise,
+    System,
+    link_of,
+    promises,
+    rules_of,
+)
 
 T = TypeVar("T")
 
@@ -100,8 +115,11 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 NOTHING = Cut()
-CUTS = ("crashes", "hints", "robot", "slow", "unknown", "refused", "absent")
-"""What can be left out as a whole: four of them are faults of `Promise`."""
+CUTS = (
+    "crashes", "hints", "robot", "slow", "unknown", "refused", "absent", "throttled", "page", "as_one", "drifts",
+    "clock", "form",
+)  # fmt: skip
+"""What can be left out as a whole: all but the first two are of `Promise`."""
 
 
 class Died(BaseException):
@@ -208,6 +226,9 @@ class History:
         self.people.begin()
         self._start()
         self.scheduler.start("people", self.people.live())
+        for system in self.systems:
+            if system.promise.drifts is not Drift.NEVER:
+                self.scheduler.start("drift", self._drift(system))
         if self.shape.crashes:
             times = sorted(self.random.uniform(0, self.shape.until_s) for _ in range(self.shape.crashes))
             self.scheduler.start("fate", self._fate(times))
@@ -234,7 +255,7 @@ class History:
             for system in self.systems
         ]
         for link in self.links:
-            link.wants_full = self.scheduler.now == 0 or self.random.random() < 0.3
+            link.wants_full = self.store._steps.run_step(partial(sweep_is_due, link=link))
         if not self._calm:
             for link in self.links:
                 self.scheduler.start(f"daemon pull {link.name}", self._pulling(link), self.random.uniform(0, 1))
@@ -256,6 +277,17 @@ class History:
                 self.store.doomed = True
             else:
                 self.scheduler.fuse = self.random.randrange(1, 16)
+
+    async def _drift(self, system: System) -> None:
+        """For a while all records of a system lack a field, or hold something else in it."""
+        how = system.promise.drifts
+        numbers = [SCORE, POINTS] if how is Drift.BROKEN else list(range(NAME, ADDRESS))
+        names = [FIELDS[number].name for number in numbers if number in self.shape.mapped]
+        await self.scheduler.pause(self.random.uniform(0, self.shape.span_s))
+        if names:
+            system.world.lost = self.random.choice(names), how
+        await self.scheduler.pause(self.random.uniform(1, self.shape.span_s))
+        system.world.lost = None
 
     def _crash(self) -> None:
         """The process dies where it stands; the next one starts a second later."""
@@ -345,6 +377,9 @@ class History:
     def _settle(self) -> None:
         """No people and no new faults: cycles until a whole one writes nothing and changes nothing."""
         self._calm = True
+        for system in self.systems:
+            system.world.lost = None
+        self.scheduler.kill("drift")
         self._run_until(self.scheduler.now + round(SHOWN_S * SECOND))
         self._start()
         for _ in range(ROUNDS):
@@ -408,7 +443,8 @@ class History:
             {(system, ext_id): at for system, ext_id, at in joined}, asked,
         )  # fmt: skip
         self._writes_bounded()
-        if not self.faulty:
+        check_forms(self.oracle, self.systems)
+        if not self.faulty and not self.known:
             check_nothing_taken_back(self.oracle, self.systems)
         for system in self.systems:
             self.seen.update(system.world.seen)
@@ -416,7 +452,9 @@ class History:
 
     def _writes_bounded(self) -> None:
         """P6: writes per edit are bounded."""
-        edits = len(self.oracle.edits) + len(self.oracle.deletes) + len(self.oracle.born) + len(self.oracle.renamed)
+        oracle = self.oracle
+        edits = len(oracle.edits) + len(oracle.deletes) + len(oracle.born) + len(oracle.renamed) + len(oracle.merged)
+        edits += oracle.reactions
         most = 4 * edits * len(self.systems) + 3 * self.seen["unknown outcome"]
         if self.written > most:
             raise Broken(f"P6: {self.written} writes for {edits} edits (at most {most})")
@@ -433,10 +471,11 @@ class History:
 
 
 def _without(promise: Promise, kinds: frozenset[str]) -> Promise:
-    return Promise(
-        promise.name, promise.capabilities,
-        **{name: getattr(promise, name) for name in CUTS[2:] if name not in kinds},
-    )  # fmt: skip
+    usual = {name: field.default for name, field in _FIELDS.items() if name in kinds}
+    return msgspec.structs.replace(promise, **usual) if usual else promise
+
+
+_FIELDS = {field.name: field for field in msgspec.structs.fields(Promise)}
 
 
 def run(seed: int, tell: Callable[[Line], None] | None = None, cut: Cut = NOTHING) -> Outcome:

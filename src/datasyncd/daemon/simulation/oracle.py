@@ -18,7 +18,7 @@ from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule
 from datasyncd.state.records import StoredReport
 
-from .systems import EMAIL, NAMES, OBJECT, POINTS, SMS, STATUS, TAGS, System
+from .systems import EMAIL, NAMES, OBJECT, POINTS, SMS, STATUS, TAGS, Form, System, plain
 
 UNIQUE = ("name", "city", "language", "address")
 """Fields in which each value is written once."""
@@ -64,11 +64,17 @@ class Oracle:
         """When people made a record: by system and key."""
         self._steps: dict[tuple[str, str], list[tuple[int, int]]] = {}
         """When and by how much people moved the counter of each record."""
+        self.merged: dict[tuple[str, str], str] = {}
+        """Records that somebody merged into another one: by system and key the key of the survivor."""
+        self.reactions = 0
+        """How often something in a system wrote a value in its own way."""
         self._cleared: dict[str, set[object]] = {}
         """By field: values that somebody who had seen them has cleared."""
 
     def edited(self, edit: Edit, before: object) -> None:
         """Somebody wrote `edit.value` where `before` stood."""
+        if edit.field in UNIQUE:
+            edit, before = msgspec.structs.replace(edit, value=plain(edit.value)), plain(before)
         self.edits.append(edit)
         if edit.field == "points":
             step = int(str(edit.value)) - int(str(before or 0))
@@ -171,6 +177,7 @@ def _nothing_lost(
     gone = (
         {(b.system, b.ext_id) for c in (*clusters, *known) if c.state in ("dead", "deleting") for b in c.bindings}
         | {(system, key) for system, key, _held in oracle.deletes}
+        | oracle.merged.keys()
         | kept_out
     )
     for field in UNIQUE:
@@ -204,6 +211,12 @@ def _in_the_window(edit: Edit, systems: list[System]) -> bool:
     found = any(read is not None and edit.at >= read for read in based)
     system.world.seen["lost save in a window"] += found
     return found
+
+
+def _covered(system: System, field: str, value: object) -> bool:
+    """Whether a write that nothing could stop covered this value after it was last looked at."""
+    edits = [edit for edit in system.world.covered if edit == (field, value)]
+    return bool(edits) or system.promise.capabilities.whole_record
 
 
 def _tells(edit: Edit, systems: list[System]) -> bool:
@@ -254,13 +267,37 @@ def _converged(
             continue
         if any(r.cluster_id == cluster.id and r.field == number and r.kind == "opt_in_held" for r in reports):
             continue
+        refused = {r.system for r in reports if _is_refusal(r, cluster, number)}
         shown = {
             b.system: _native(number, _held(worlds[b.system].get(b.ext_id, {}), rule.name))
             for b in live
-            if number in entity.links[b.system].pushes
+            if number in entity.links[b.system].pushes and b.system not in refused
         }
         if any(value != _one(choice.value) for value in shown.values()):
             raise Broken(f"P1: {rule.name} of cluster {cluster.id} should be {choice.value!r} everywhere: {shown}")
+
+
+def _is_refusal(report: StoredReport, cluster: Cluster, field: int) -> bool:
+    """Whether it says that a system does not take a field of this cluster."""
+    kinds = (ReportKind.CLASH, ReportKind.REFUSED)
+    return report.cluster_id == cluster.id and report.field == field and report.state == "open" and report.kind in kinds
+
+
+def check_forms(oracle: Oracle, systems: list[System]) -> None:
+    """P6: a form that a system is known to keep stays there."""
+    if any(system.promise.form is Form.UNDECLARED for system in systems) or "name" not in systems[0].world.columns:
+        return
+    typed = {str(edit.value).upper() for edit in oracle.edits if edit.field == "name" and _has_form(edit, systems)}
+    for system in systems if typed or any(s.promise.form is Form.DECLARED for s in systems) else ():
+        for key, record in system.world.holds(OBJECT).items():
+            name = record.get("name")
+            lossy = system.promise.form is Form.DECLARED
+            if name is not None and name == name.upper() and not lossy and name not in typed:
+                raise Broken(f"P6: {system.name}:{key} holds {name!r}, which is another system's form of it")
+
+
+def _has_form(edit: Edit, systems: list[System]) -> bool:
+    return next(s for s in systems if s.name == edit.system).promise.form is Form.DECLARED
 
 
 def check_nothing_taken_back(oracle: Oracle, systems: list[System]) -> None:
@@ -270,7 +307,7 @@ def check_nothing_taken_back(oracle: Oracle, systems: list[System]) -> None:
             after = {**held, **written}
             for field in UNIQUE:
                 before, value = _held(held, field), _held(after, field)
-                if oracle.takes_back(field, before, value):
+                if oracle.takes_back(field, before, value) and not _covered(system, field, before):
                     raise Broken(f"P6: a write took {field} of {system.name}:{key} back from {before!r} to {value!r}")
 
 
@@ -281,12 +318,12 @@ def address_of(record: Mapping[str, object]) -> object:
 
 
 def _held(record: Mapping[str, object], field: str) -> object:
-    return address_of(record) if field == "address" else record.get(field)
+    return address_of(record) if field == "address" else plain(record.get(field))
 
 
 def _one(value: object) -> object:
     """A value of a register as the oracle names it."""
-    return (value.get("street"), value.get("zip")) if isinstance(value, dict) else value
+    return (value.get("street"), value.get("zip")) if isinstance(value, dict) else plain(value)
 
 
 def _counted(
@@ -443,12 +480,12 @@ def _nobody_deleted_by_us(oracle: Oracle, clusters: list[Cluster], systems: list
     for cluster in clusters:
         for binding in cluster.bindings:
             world = next(s.world for s in systems if s.name == binding.system)
-            if binding.ext_id in world.holds(OBJECT) or binding.state == "live":
-                continue
             name = (binding.system, binding.ext_id)
+            if binding.ext_id in world.holds(OBJECT) or binding.state == "live" or name in oracle.merged:
+                continue
             fellows = [c for c in clusters if any((b.system, b.ext_id) == name for b in c.bindings)]
             if not any((b.system, b.ext_id) in deleted for c in fellows for b in c.bindings):
                 raise Broken(f"P4: {binding.system}:{binding.ext_id} was deleted, and nobody deleted that person")
 
 
-__all__ = ["STATUS", "Broken", "Edit", "Oracle", "address_of", "check", "check_nothing_taken_back"]
+__all__ = ["STATUS", "Broken", "Edit", "Oracle", "address_of", "check", "check_forms", "check_nothing_taken_back"]

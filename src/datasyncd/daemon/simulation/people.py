@@ -65,9 +65,11 @@ class People:
         self._fields = [FIELDS[number].name for number in sorted(systems[0].mapped) if number != EMAIL]
         self._emails: list[str] = []
         """Addresses that somebody had, and that others may get: those of deleted records, and given up ones."""
+        self._scores = 4 if any(system.promise.capabilities.unique for system in systems) else 100
+        """So many different ones people give."""
         self.robot_edits = 0
         for system in systems:
-            if system.promise.robot and "city" in self._fields:
+            if (system.promise.robot or system.promise.fights) and "city" in self._fields:
                 system.world.landed = partial(self._alarm, system)
         self._times = sorted(self.random.uniform(0, habits.span_s) for _ in range(habits.edits))
 
@@ -100,7 +102,7 @@ class People:
             key = self.create(system, email, facts)
         elif records:
             key = self.random.choice(sorted(records))
-            {"delete": self.delete, "rename": self.rename, "edit": self.edit}[what](system, key)
+            {"delete": self.delete, "rename": self.rename, "edit": self.edit, "merge": self.merge}[what](system, key)
         else:
             return
         while self.random.random() < self.habits.hints:
@@ -109,7 +111,18 @@ class People:
     def _alarm(self, system: System, write: Write) -> None:
         """Something in the system reacts to what was written."""
         if write.key is not None and write.fields.get("city") is not None:
-            self.scheduler.start("robot", self._mark(system, write.key), 1.5)
+            reaction = self._rewrite if system.promise.fights else self._mark
+            self.scheduler.start("robot", reaction(system, write.key), 1.5)
+
+    async def _rewrite(self, system: System, key: str) -> None:
+        """Each system has its own way to write it, and so they never agree."""
+        city = system.world.holds(OBJECT).get(key, {}).get("city")
+        if isinstance(city, str):
+            own = city.upper() if system.name == "a" else city.lower()
+            if own != city:
+                self._tell(f"robot {system.name}:{key}", {"city": own})
+                system.world.edit(OBJECT, key, city=own)
+                self.oracle.reactions += 1
 
     async def _mark(self, system: System, key: str) -> None:
         """Once for each value: it leaves alone what it has marked."""
@@ -123,7 +136,7 @@ class People:
 
     def _deed(self) -> str:
         if self.habits.come_and_go:
-            return self.random.choice(("create", "create", "delete", "delete", "rename", "edit"))
+            return self.random.choice(("create", "create", "create", "delete", "delete", "merge", "rename", "edit"))
         roll = self.random.random()
         if self.habits.creates and roll < 0.15:
             return "create" if roll < 0.10 else "rename"
@@ -150,6 +163,22 @@ class People:
         self.oracle.deleted(system.name, key, held)
         system.world.delete(OBJECT, key)
 
+    def merge(self, system: System, key: str) -> None:
+        """Somebody merges a record into another one of the same system."""
+        held = system.world.holds(OBJECT)
+        others = sorted(held.keys() - {key})
+        if not others:
+            self.edit(system, key)
+            return
+        survivor = self.random.choice(others)
+        self._tell(f"merge {system.name}:{key} into {survivor}")
+        self._emails.append(str(held[key]["email"]))
+        if system.promise.capabilities.forward:
+            self.oracle.merged[system.name, key] = survivor
+        else:
+            self.oracle.deleted(system.name, key, held[key])
+        system.world.merge(OBJECT, key, survivor)
+
     def rename(self, system: System, key: str) -> None:
         """Somebody gets another address: the key by which records are matched."""
         other = self._emails and self.random.random() < 0.4
@@ -169,11 +198,16 @@ class People:
                 continue
             before = held.get(name)
             value = self._next(name, before)
-            if value == before:
+            if value == before or (name == "score" and self._is_taken(system, value)):
                 continue
             self._tell(f"edit {system.name}:{key}", {name: value})
             system.world.edit(OBJECT, key, **{name: value})
             self.oracle.edited(Edit(system.name, key, name, value, self.scheduler.now), before)
+
+    def _is_taken(self, system: System, score: object) -> bool:
+        """Whether the system refuses it, since another record has it."""
+        unique = system.promise.capabilities.unique
+        return bool(unique) and any(record.get("score") == score for record in system.world.holds(OBJECT).values())
 
     def _move(self, system: System, key: str, held: Mapping[str, object]) -> None:
         """Somebody enters another address, or another street of it."""
@@ -198,7 +232,7 @@ class People:
         if name == "points":
             return int(str(before or 0)) + self.random.choice((-3, -1, 1, 2, 5, 8))
         if name == "score":
-            return self.random.randrange(100)
+            return self.random.randrange(self._scores)
         if name == "tags":
             tags = set(str(before or "").split(";")) - {""}
             if tags and self.random.random() < 0.4:

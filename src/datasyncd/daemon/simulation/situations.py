@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, NamedTuple
 
+from datasyncd.adapters.memory.history import History as MemoryHistory
 from datasyncd.daemon import intake
 from datasyncd.daemon.intake import Intake
 from datasyncd.daemon.pusher import Delivery
@@ -50,6 +51,7 @@ PROBES = (
     Probe("recreate dead", intake, "identify", lambda match, ext_id, keys, found, *__: _follows_a_dead(match, found)),
     Probe("recreate deferred", intake, "identify", lambda match, *_: _waits_for_a_delete(match)),
     Probe("create parked", Delivery, "_wait_until", lambda _, self, planned, at: planned.op == "create"),
+    Probe("stale read answered", MemoryHistory, "before", lambda state, self, at: state is not self.now),
     Probe("orphan", intake, "identify", lambda match, *_: match.verdict is Verdict.ORPHAN),
     Probe("duplicate", intake, "identify", lambda match, *_: match.verdict is Verdict.DUPLICATE),
     Probe("ambiguous", intake, "identify", lambda match, *_: match.verdict is Verdict.AMBIGUOUS),
@@ -60,25 +62,25 @@ SEEN_AT_REST = {
     "delete held": "report delete_vs_edit",
     "delete propagated": "journal deleting",
     "delete seen": "journal gone",
+    "frozen": "report frozen",
+    "moved": "journal moved",
     "opt-in held": "report opt_in_held",
     "possible overwrite": "report possible_overwrite",
+    "schema drift": "report schema_drift",
+    "undeclared form": "report undeclared_form",
 }
 """Situations that the state tells of when all is quiet, by what it calls them."""
 SITUATIONS = (
     *dict.fromkeys(probe.situation for probe in PROBES),
     *SEEN_AT_REST,
-    "crash", "crash in a transaction", "echo", "fault-free seed", "hint", "late landing",
+    "batch refused as a whole", "crash", "crash in a transaction", "echo", "fault-free seed", "hint", "late landing",
     "lost save in a window", "mass-delete guard", "outage", "precondition conflict", "robot edit", "state on disk",
-    "unknown outcome",
+    "unknown outcome", "update clash",
 )  # fmt: skip
 """All that must come up. A run of `ENOUGH` histories in which one of them does not proves nothing, and fails."""
 ENOUGH = 5_000
 NOT_BUILT = (
     "create key replayed",
-    "stale read answered",
-    "frozen",
-    "moved",
-    "update clash",
     "merge",
     "unmerge",
 )
