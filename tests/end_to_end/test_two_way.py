@@ -13,13 +13,14 @@ import pytest
 from datasyncd.daemon import cycle
 from datasyncd.daemon.config.load import load
 from datasyncd.daemon.engine import Engine
+from tests.end_to_end import mysql_store
 from tests.end_to_end.accounts import TEXTS, invented, lost
 from tests.end_to_end.postgres_store import LIVE, STREAMED, PostgresPrefs, config
 from tests.end_to_end.three_stores import FIELDS, SYSTEMS, Edit, Row, Stores, Value, person_named
 from tests.end_to_end.typists import Typists
 
 PEOPLE = 200
-EDITS = {"files": 10_000, "PostgreSQL": 4_000, "PostgreSQL, by a slot": 4_000}
+EDITS = {"files": 10_000, "PostgreSQL": 4_000, "PostgreSQL, by a slot": 4_000, "MariaDB": 4_000}
 IN_A_ROUND = 200
 BY_COMMAND = 10
 """Each so many-th round goes through the command."""
@@ -86,6 +87,10 @@ def stores(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
     people = [person_named(n) for n in range(PEOPLE)]
     if kind == "files":
         yield Stores.of(tmp_path, people)
+        return
+    if kind == "MariaDB":
+        with mysql_store.MysqlPrefs.of(request.getfixturevalue("mysql")) as centre:
+            yield Stores.of(tmp_path, people, mysql_store.config(centre), prefs=centre)
         return
     mode = STREAMED if "slot" in kind else LIVE
     with PostgresPrefs.of(request.getfixturevalue("database"), mode) as prefs:
@@ -206,7 +211,8 @@ def origins_that_are_not_the_authors(stores: Stores, edits: Iterable[Edit], fina
 def traces(stores: Stores) -> dict[str, bytes]:
     """What shows whether anybody has written: the bytes of all files, and which transaction made each row."""
     prefs = stores.by_name["prefs"]
-    return {**stores.bytes(), **(prefs.traces() if isinstance(prefs, PostgresPrefs) else {})}
+    of_rows = prefs.traces() if isinstance(prefs, PostgresPrefs | mysql_store.MysqlPrefs) else {}
+    return {**stores.bytes(), **of_rows}
 
 
 def differing(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
