@@ -93,7 +93,7 @@ class MysqlAdapter(DatabaseAdapter[Selection, Changes]):
             return schema
         keys = ", ".join(changes.cascades)
         text = f"no trigger notes what the foreign key {keys} changes in {schema.object}: set a `sweep`"
-        return msgspec.structs.replace(schema, lacks=(*schema.lacks, text))
+        return msgspec.structs.replace(schema, warns=(*schema.warns, text))
 
     async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Apply the writes in one transaction; see `writing.push`."""
