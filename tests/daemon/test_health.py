@@ -108,7 +108,7 @@ def test_the_worst_comes_first_and_decides() -> None:
 def test_the_keys_are_those_that_scripts_rely_on() -> None:
     status = msgspec.to_builtins(assess(facts(link(quarantined=2, pending=4), conflicts=1, outbox=4)))
 
-    assert set(status) == {"health", "version", "uptime_s", "links", "conflicts", "outbox", "problems"}
+    assert set(status) == {"health", "version", "uptime_s", "links", "conflicts", "outbox", "problems", "systems"}
     assert status["links"][0] | {"system": "crm", "pending": 4, "quarantined": 2} == status["links"][0]
     assert {"entity", "state", "last_success", "lag_s", "failure_rate"} <= set(status["links"][0])
     assert status["links"][0]["last_success"] == "2025-12-31T23:59:50.000000Z"

@@ -384,3 +384,7 @@ class Concerned(Protocol):
     def concerns(self) -> Sequence[str]:
         """As of the last call: one sentence each, with what to do."""
         ...
+
+    def figures(self) -> Mapping[str, int]:
+        """What was measured of it by then, by names that end with a unit."""
+        ...

@@ -139,6 +139,11 @@ async def facts(app: App) -> Facts:
         guards=counted.guards,
         crashes=dict(app.crashes),
         others=[*_others(app), *_drifts(counted)],
+        systems={
+            system: dict(figures)
+            for system, adapter in engine.adapters.items()
+            if isinstance(adapter, Concerned) and (figures := adapter.figures())
+        },
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from apscheduler.triggers.cron import CronTrigger
 
-from datasyncd.adapters.contract import Capabilities, Condition, Moment, VersionOrder
+from datasyncd.adapters.contract import Adapter, Capabilities, Concerned, Condition, Moment, VersionOrder
 from datasyncd.adapters.contract import Context as AdapterContext
 from datasyncd.adapters.errors import AdapterError
 from datasyncd.adapters.translate import Translation
@@ -137,12 +137,20 @@ async def check(config: Config) -> list[Finding]:
                     Finding(severity="warning", system=system, place=place, text=text)
                     for text in (*schema.warns, *lacks, *translation.limits())
                 ]
+            findings += _measured(system, adapter)
         finally:
             await adapter.aclose()
     return [
         *of_problems([*consistency(config, promised), *_schedules(config), *_not_built(config, promised)]),
         *findings,
     ]
+
+
+def _measured(system: str, adapter: Adapter) -> list[Finding]:
+    """What a system measures of itself."""
+    figures = adapter.figures() if isinstance(adapter, Concerned) else {}
+    text = ", ".join(f"{name} {value:,}" for name, value in figures.items())
+    return [Finding(severity="note", system=system, place=f"systems.{system}", text=text)] if text else []
 
 
 def _promise(system: str, place: str, capabilities: Capabilities) -> list[Finding]:

@@ -100,6 +100,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Tasks that crashed and were started again, and the kind of error."""
     others: list[Problem] = []
     """What others found: a config that was not taken, a credential that expires, a schema that drifts."""
+    systems: dict[str, dict[str, int]] = {}
+    """What systems measure of themselves, by names that end with a unit."""
 
 
 class LinkStatus(msgspec.Struct, kw_only=True):
@@ -127,6 +129,8 @@ class Status(msgspec.Struct, kw_only=True):
     conflicts: int
     outbox: int
     problems: list[Problem]
+    systems: dict[str, dict[str, int]] = {}
+    """By system: what it measures of itself, such as what a server keeps for us."""
 
 
 def assess(facts: Facts) -> Status:
@@ -142,6 +146,7 @@ def assess(facts: Facts) -> Status:
         conflicts=facts.conflicts,
         outbox=facts.outbox,
         problems=problems,
+        systems=facts.systems,
     )
 
 

@@ -6,7 +6,7 @@ call is answered here with what is left of it, opt-outs included: another call w
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -114,6 +114,9 @@ class Obedient:
 
     def concerns(self) -> Sequence[str]:
         return self._adapter.concerns() if isinstance(self._adapter, Concerned) else ()
+
+    def figures(self) -> Mapping[str, int]:
+        return self._adapter.figures() if isinstance(self._adapter, Concerned) else {}
 
     async def aclose(self) -> None:
         await self._adapter.aclose()

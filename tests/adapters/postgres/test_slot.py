@@ -258,6 +258,27 @@ async def test_the_object_that_is_behind_holds_the_slot(shop: Database) -> None:
         await becomes(shop, min(place(one), place(following)))
 
 
+async def test_an_object_that_nobody_pulls_holds_the_slot_no_longer_than_the_bound(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(shop, CONTACTS, OTHERS, slot_warn_mb=0.1) as adapter:
+        cursor, other = await start(adapter), await start(adapter, "others")
+        await news(adapter, other, "others")
+        await shop.run("UPDATE contacts SET name = repeat('x', 50000), note = random()::text", "CHECKPOINT")
+        await shop.run("INSERT INTO contacts SELECT n, repeat('x', 100) FROM generate_series(100, 3000) n")
+        for held_s in (3600.0, -1.0):
+            monkeypatch.setattr(feed, "HELD_S", held_s)
+            before = await confirmed(shop)
+            _, _, cursor = await news(adapter, cursor)
+            await news(adapter, cursor)
+            if held_s > 0:
+                await anyio.sleep(0.2)
+                assert await confirmed(shop) == before
+        await becomes(shop, place(cursor))
+
+        assert (await pages(adapter, "others", other))[-1].complete
+
+
 async def test_an_object_that_is_looked_at_later_misses_nothing(shop: Database) -> None:
     async with desk(shop, CONTACTS, OTHERS) as adapter:
         cursor, other = await start(adapter), await start(adapter, "others")

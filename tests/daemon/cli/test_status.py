@@ -24,7 +24,7 @@ from datasyncd.state.database import lock
 from .shop import Shop
 
 NOW = 1_767_225_600_000_000
-KEYS = {"health", "version", "uptime_s", "links", "conflicts", "outbox", "problems"}
+KEYS = {"health", "version", "uptime_s", "links", "conflicts", "outbox", "problems", "systems"}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -45,7 +45,7 @@ from .listening import listen
 from .pulling import Pulling
 from .selection import Selection
 from .session import LATE_S, Sessions
-from .slot import no_limit, standing
+from .slot import no_limit
 from .table import Table, table_of, verify
 from .writing import push
 
@@ -217,6 +217,10 @@ class PostgresAdapter:
         async for hint in hints:
             yield hint
 
+    def figures(self) -> Mapping[str, int]:
+        """What the server keeps for the slot."""
+        return {} if self._feed is None else self._feed.figures
+
     def concerns(self) -> Sequence[str]:
         """What somebody should know of the slot."""
         return () if self._feed is None or not self._feed.concern else (self._feed.concern,)
@@ -233,7 +237,7 @@ class PostgresAdapter:
         `Unauthorised` if it cannot be told."""
         if not table.is_table:
             raise Unsupported(f"{table.shown} is a view, whose changes no slot tells")
-        found = await standing(connection, feed.slot, round(self._options.slot_warn_mb * 1e6))
+        found = await feed.looked(connection)
         if not found.is_possible:
             raise Unsupported(found.why_not)
         capture = Capture(feed, self._sessions, spec.object, table, spec.keys)

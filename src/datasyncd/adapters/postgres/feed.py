@@ -20,10 +20,11 @@ import msgspec
 
 from datasyncd.adapters.contract import Context, Cursor
 from datasyncd.adapters.errors import AdapterError, Transient, Unauthorised
+from datasyncd.adapters.sql.table import Connection
 
 from .pgoutput import Lsn
 from .session import Sessions
-from .slot import standing, terms
+from .slot import Standing, standing, terms
 from .table import Table
 from .told import Own, Told, Transaction
 from .walsender import SlotInUse, SlotUnusable, Walsender
@@ -37,6 +38,9 @@ VISIBLE_S = 0.5
 """How long a transaction that was told may take to be seen by everybody, before others go on without it."""
 RENEWED = 16 * 1024 * 1024
 """The log may grow by so many bytes before a cursor is renewed, although nothing of its object was changed."""
+
+HELD_S = 3600.0
+"""For how long an object that is not pulled may let the server keep more than the bound."""
 
 _CONFIRMED = (
     "SELECT (confirmed_flush_lsn - '0/0'::pg_lsn)::int8 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1"
@@ -71,6 +75,8 @@ class Feed:
         self.publication = publication
         self.concern = ""
         """What somebody should know of the slot; "": nothing."""
+        self.figures: dict[str, int] = {}
+        """What was measured of it last."""
         self.told = Told({})
         self._context = context
         self._sessions = sessions
@@ -82,6 +88,9 @@ class Feed:
         self._tables: dict[str, int] = {}
         self._committed: dict[str, Lsn] = {}
         """By object: all before is in the state."""
+        self._asked: dict[str, float] = {}
+        """By object: when it was last pulled since a cursor."""
+        self._began = 0.0
         self._news: dict[str, anyio.Event] = {}
         self._nudged: dict[str, Lsn] = {}
         """By object: where the log was when a cursor was last asked to be renewed."""
@@ -147,6 +156,7 @@ class Feed:
 
     async def _open(self) -> None:
         await self.look()
+        self._began = self._began or anyio.current_time()
         connection = await self._sessions.replication()
         sender: Walsender | None = None
         try:
@@ -167,10 +177,15 @@ class Feed:
     async def look(self) -> None:
         """Look how it stands with the slot. Raises `SlotUnusable`."""
         async with self._sessions.use() as connection:
-            found = await standing(connection, self.slot, self._bound)
-        self.concern = found.why_not or found.warning
+            found = await self.looked(connection)
         if found.why_not:
             raise SlotUnusable(found.why_not)
+
+    async def looked(self, connection: Connection) -> Standing:
+        """How it stands with the slot, for whoever asks later, too."""
+        found = await standing(connection, self.slot, self._bound)
+        self.concern, self.figures = found.why_not or found.warning, found.figures
+        return found
 
     # What was told
 
@@ -251,12 +266,17 @@ class Feed:
     def commit(self, object: str, place: Lsn) -> None:
         """All before a place is in the state, for one object; what is so for all of them the server may forget."""
         self._committed[object] = max(place, self._committed.get(object, 0))
-        if self._context.objects.keys() <= self._committed.keys():
-            least = min(self._committed[name] for name in self._context.objects)
-            if least > self._floor and self._sender is not None:
-                self._floor = least
-                self.told.forget(least)
-                self._sender.acknowledge(least)
+        self._asked[object] = anyio.current_time()
+        least = min(self._committed.get(name, 0) for name in self._context.objects if not self._holds_up(name))
+        if least > self._floor and self._sender is not None:
+            self._floor = least
+            self.told.forget(least)
+            self._sender.acknowledge(least)
+
+    def _holds_up(self, object: str) -> bool:
+        """Whether an object that nobody pulls any more lets the server keep too much; it is read completely then."""
+        behind = self.position - self._committed.get(object, 0)
+        return behind > self._bound and anyio.current_time() - self._asked.get(object, self._began) > HELD_S
 
     def is_far(self, place: Lsn) -> bool:
         """Whether the log has grown so much since a cursor that it should be renewed."""

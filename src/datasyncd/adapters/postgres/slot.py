@@ -73,6 +73,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Whether this server could have such a slot."""
     warning: str
     """What somebody should know although it works; "": nothing."""
+    figures: dict[str, int] = {}
+    """How many bytes of the log are kept for it, and how many of those were not acknowledged."""
 
 
 async def standing(connection: Connection, slot: str, bound: int) -> Standing:
@@ -80,6 +82,7 @@ async def standing(connection: Connection, slot: str, bound: int) -> Standing:
     row = await connection.fetchrow(_STANDING, slot)
     flushed, level, limit, database, is_there, plugin, its_database, pid, status, confirmed, restart = row
     why_not = warning = ""
+    figures: dict[str, int] = {}
     if level != "logical":
         why_not = (
             f"the server's `wal_level` is {level}, with which no change is told: "
@@ -96,8 +99,9 @@ async def standing(connection: Connection, slot: str, bound: int) -> Standing:
             f"{made_anew(slot)}"
         )
     else:
-        warning = _kept(slot, flushed - restart, flushed - confirmed, bound, status, pid)
-    return Standing(why_not, level == "logical", warning)
+        figures = {"slot_kept_bytes": flushed - restart, "slot_unread_bytes": flushed - confirmed}
+        warning = _kept(slot, figures, bound, status, pid)
+    return Standing(why_not, level == "logical", warning, figures)
 
 
 def made_anew(slot: str) -> str:
@@ -109,8 +113,9 @@ def _made(slot: str) -> str:
     return f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput');"
 
 
-def _kept(slot: str, kept: int, behind: int, bound: int, status: str, pid: int | None) -> str:
+def _kept(slot: str, figures: dict[str, int], bound: int, status: str, pid: int | None) -> str:
     """What a slot that works keeps too much of."""
+    kept, behind = figures["slot_kept_bytes"], figures["slot_unread_bytes"]
     if kept <= bound and status != "unreserved":
         return ""
     reader = "nobody reads it now" if pid is None else f"the process {pid} of the server reads it"

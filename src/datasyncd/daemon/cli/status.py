@@ -124,7 +124,7 @@ def _unknown(code: str, text: str, fix: str) -> dict[str, Any]:
     problem = {"severity": "critical", "code": code, "link": None, "text": text, "fix": fix}
     return {
         "health": "unknown", "version": __version__, "uptime_s": 0.0, "links": [], "conflicts": 0, "outbox": 0,
-        "problems": [problem],
+        "problems": [problem], "systems": {},
     }  # fmt: skip
 
 
@@ -152,6 +152,8 @@ def _show(found: dict[str, Any]) -> None:
                 for link in found["links"]
             ],
         )
+    for system, figures in found["systems"].items():
+        click.echo(f"\n{system}: {', '.join(f'{name} {value:,}' for name, value in figures.items())}")
     for problem in found["problems"]:
         place = f"{problem['link']}: " if problem["link"] else ""
         click.echo(f"\n{coloured(problem['severity'])}: {place}{problem['text']}\n  next: {problem['fix']}")
