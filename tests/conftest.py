@@ -35,3 +35,25 @@ def mysql() -> Iterator[mysql_server.Database]:
     """An empty MariaDB or MySQL database."""
     with mysql_server.empty_database() as database:
         yield database
+
+
+LOOSE = (
+    "--sql-mode=", "--log-bin=binlog", "--binlog-format=STATEMENT", "--server-id=1", "--autocommit=0",
+    "--character-set-server=latin1", "--skip-character-set-client-handshake", "--default-time-zone=+05:00",
+    "--transaction-isolation=SERIALIZABLE", "--completion-type=CHAIN",
+)  # fmt: skip
+"""Settings of a server that takes what it gets, cuts what is too long, and has another zone and another alphabet."""
+
+
+@pytest.fixture(scope="session")
+def own_mysql() -> Iterator[mysql_server.Server]:
+    """A MariaDB server that may be stopped, set as loosely as can be; who stops it starts it again."""
+    with mysql_server.running(*LOOSE) as server:
+        yield server
+
+
+@pytest.fixture
+def loose_mysql(own_mysql: mysql_server.Server) -> Iterator[mysql_server.Database]:
+    """An empty database of that server."""
+    with mysql_server.empty_database(own_mysql.port) as database:
+        yield database

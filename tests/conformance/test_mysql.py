@@ -71,3 +71,11 @@ class TestMysqlWithNotesOfChanges(AdapterConformance):
         await mysql.run(TABLE)
         await notes_changes(mysql, "people", "id")
         return MysqlStage(mysql, changes=mysql.notes)
+
+
+class TestMysqlOnALooseServer(AdapterConformance):
+    @pytest.fixture
+    async def stage(self, loose_mysql: Database) -> Stage:
+        await loose_mysql.run(TABLE)
+        await notes_changes(loose_mysql, "people", "id")
+        return MysqlStage(loose_mysql, changes=loose_mysql.notes)

@@ -1,25 +1,38 @@
-"""The MariaDB or MySQL server of this machine, where one runs: a database a test, gone at the end."""
+"""The MariaDB or MySQL server of this machine, where one runs: a database a test, gone at the end.
+
+Where its programs are installed, also servers of the tests' own, which may be set as they like, and stopped.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import pwd
+import shutil
+import signal
 import socket
+import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import asyncmy
 import pytest
 
 import datasyncd.adapters.mysql
+from tests.servers.postgres import UNPRIVILEGED, free_port, watched
 
 HOST, PORT, ADMIN = "127.0.0.1", 3306, "root"
 """Where it is looked for, and who may do everything there without a password."""
 NOTES = Path(datasyncd.adapters.mysql.__path__[0]) / "changes.sql"
 """What makes the table in which changes are noted."""
+
+START_S = 60
 
 _numbers = itertools.count(1)
 
@@ -27,13 +40,13 @@ _numbers = itertools.count(1)
 class Database:
     """One database, and somebody who works in it with rights of their own."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, port: int = PORT) -> None:
         self.name = name
-        self.port = PORT
+        self.port = port
         self.users: list[str] = []
 
-    def dsn(self, user: str = ADMIN, port: int = PORT, options: str = "") -> str:
-        return f"mysql://{user}@{HOST}:{port}/{self.name}{options}"
+    def dsn(self, user: str = ADMIN, port: int | None = None) -> str:
+        return f"mysql://{user}@{HOST}:{port or self.port}/{self.name}"
 
     async def run(self, *statements: str) -> None:
         """Execute statements, each in a transaction of its own."""
@@ -59,9 +72,9 @@ class Database:
             await self.run(f"GRANT {rights} ON {self.name}.{on} TO {name}@'%'")
         return name
 
-    def connected(self, database: str | None = None) -> Connected:
+    def connected(self) -> Connected:
         """A connection of somebody else, which commits each statement."""
-        return Connected(self.name if database is None else database)
+        return Connected(self.name, self.port)
 
     @property
     def notes(self) -> str:
@@ -72,12 +85,19 @@ class Database:
 class Connected:
     """A connection, closed at the end."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, port: int) -> None:
         self._database = database
+        self._port = port
 
     async def __aenter__(self) -> Any:
         self._connection = await asyncmy.connect(
-            host=HOST, port=PORT, user=ADMIN, database=self._database or None, charset="utf8mb4", autocommit=True
+            host=HOST,
+            port=self._port,
+            user=ADMIN,
+            database=self._database or None,
+            charset="utf8mb4",
+            autocommit=True,
+            init_command="SET NAMES utf8mb4",
         )
         return self._connection
 
@@ -113,31 +133,100 @@ def triggers(database: Database, table: str, *keys: str) -> list[str]:
     return made
 
 
-def needed() -> None:
-    """Skip a test where no server runs; fail where that must not be."""
-    try:
-        socket.create_connection((HOST, PORT), 2).close()
-    except OSError as error:
-        reason = f"PREREQUISITE MISSING: no MariaDB or MySQL server at {HOST}:{PORT} ({type(error).__name__})"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}; start one that lets {ADMIN} in without a password")
-        pytest.skip(f"{reason}; start one that lets {ADMIN} in without a password")
+def needed(what: str) -> NoReturn:
+    """Skip a test that lacks something; fail where that must not be."""
+    reason = f"PREREQUISITE MISSING: {what}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @contextmanager
-def empty_database() -> Iterator[Database]:
+def empty_database(port: int = PORT) -> Iterator[Database]:
     """A new database, dropped at the end with the users that were made in it."""
-    needed()
-    database = Database(f"datasyncd_test_{os.getpid()}_{next(_numbers)}")
-    anyio.run(_run, f"CREATE DATABASE {database.name} CHARACTER SET utf8mb4")
+    try:
+        socket.create_connection((HOST, port), 2).close()
+    except OSError as error:
+        needed(
+            f"no MariaDB or MySQL server at {HOST}:{port} ({type(error).__name__}); "
+            f"start one that lets {ADMIN} in without a password"
+        )
+    database = Database(f"datasyncd_test_{os.getpid()}_{next(_numbers)}", port)
+    anyio.run(_run, port, f"CREATE DATABASE {database.name} CHARACTER SET utf8mb4")
     try:
         yield database
     finally:
         users = (f"DROP USER IF EXISTS {user}@'%'" for user in database.users)
-        anyio.run(_run, f"DROP DATABASE {database.name}", *users)
+        anyio.run(_run, port, f"DROP DATABASE {database.name}", *users)
 
 
-async def _run(*statements: str) -> None:
-    async with Connected("") as connection, connection.cursor() as cursor:
+async def _run(port: int, *statements: str) -> None:
+    async with Connected("", port) as connection, connection.cursor() as cursor:
         for statement in statements:
             await cursor.execute(statement)
+
+
+class Server:
+    """A MariaDB server of the tests' own, in a folder of its own."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._settings = settings
+        self._user = pwd.getpwuid(os.geteuid()).pw_name
+        if os.geteuid() == 0:
+            self._user = UNPRIVILEGED
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, -1)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def create(self) -> None:
+        """Make its data folder."""
+        made = subprocess.run(
+            ["mariadb-install-db", "--no-defaults", f"--user={self._user}", f"--datadir={self._folder / 'data'}",
+             "--auth-root-authentication-method=normal", "--skip-test-db"],
+            capture_output=True, text=True, timeout=START_S, check=False,
+        )  # fmt: skip
+        assert made.returncode == 0, made.stdout + made.stderr
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        data = self._folder / "data"
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["mariadbd", "--no-defaults", f"--user={self._user}", f"--datadir={data}", f"--port={self.port}",
+                 f"--socket={self._folder / 'socket'}", f"--pid-file={data / 'postmaster.pid'}",
+                 f"--bind-address={HOST}", "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=2",
+                 *self._settings],
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                socket.create_connection((HOST, self.port), 1).close()
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the server does not start: {(self._folder / 'log').read_text()}")
+
+    def stop(self, mode: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it: SIGTERM in good order, SIGKILL is a crash."""
+        if self._process is not None:
+            self._process.send_signal(mode)
+            self._process.wait(START_S)
+            self._process = None
+
+
+@contextmanager
+def running(*settings: str) -> Iterator[Server]:
+    """A server that runs, and is gone afterwards, also if the tests are killed."""
+    if shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None:
+        needed("no programs of a MariaDB server: mariadbd, mariadb-install-db; install the package mariadb-server")
+    with tempfile.TemporaryDirectory(prefix="datasyncd-maria-") as name, watched(Path(name)):
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = Server(folder, *settings)
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(signal.SIGKILL)

@@ -48,7 +48,7 @@ class Server:
         """`locales`: a folder of compiled locales, which the server knows instead of the machine's."""
         self.folder = folder
         self._environ = None if locales is None else {**os.environ, "LOCPATH": str(locales)}
-        self.port = _free_port()
+        self.port = free_port()
         self._settings = {**_FAST, **settings}
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         if self._user is not None:
@@ -237,7 +237,7 @@ def running(
     *, version: int = NEWEST, standby_of: Server | None = None, locales: Path | None = None, **settings: str
 ) -> Iterator[Server]:
     """A server that runs, and is gone afterwards, also if the tests are killed."""
-    with tempfile.TemporaryDirectory(prefix="datasyncd-pg-") as name, _watched(Path(name)):
+    with tempfile.TemporaryDirectory(prefix="datasyncd-pg-") as name, watched(Path(name)):
         folder = Path(name)
         folder.chmod(0o755)
         server = Server(folder, version, locales, **settings)
@@ -261,7 +261,7 @@ def streaming(version: int = NEWEST, **settings: str) -> Iterator[Server]:
 
 
 @contextmanager
-def _watched(folder: Path) -> Iterator[None]:
+def watched(folder: Path) -> Iterator[None]:
     """A watchdog ends the server of this folder when this process is gone."""
     watchdog = subprocess.Popen(
         [sys.executable, "-I", str(WATCHDOG), str(folder)], stdin=subprocess.PIPE, start_new_session=True
@@ -287,7 +287,7 @@ def _programs(folder: Path, user: str | None, version: int) -> Path:
     return folder / home.name / inside
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

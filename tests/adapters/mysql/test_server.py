@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Any
 import anyio
 import pytest
 
-from datasyncd.adapters.contract import Adapter, ObjectSpec, Unknown, Write, Written
+from datasyncd.adapters.contract import Adapter, ObjectSpec, Rejected, Unknown, Write, Written
 from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unreachable, Unsupported
 from datasyncd.adapters.mysql import session
 from datasyncd.adapters.testing.desk import one, opened, pages, records
-from tests.servers.mysql import PORT, Database
+from tests.servers.mysql import PORT, Database, Server
 from tests.servers.proxy import Fault, How, between
 
 HERE = Path()
@@ -44,6 +45,48 @@ async def kill(shop: Database, which: str = "", what: str = "CONNECTION") -> Non
 
 
 # The server --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "crashed"])
+async def test_a_server_that_stops_is_out_of_reach_and_found_again(
+    own_mysql: Server, loose_mysql: Database, mode: signal.Signals
+) -> None:
+    await loose_mysql.run(TABLE, ROWS)
+    async with desk(loose_mysql) as adapter:
+        assert len(await records(adapter, "contacts")) == 3
+        own_mysql.stop(mode)
+        for _ in range(2):
+            with pytest.raises(Transient, match="desk: "):
+                await records(adapter, "contacts")
+        with pytest.raises(Unreachable, match=rf"desk: 127.0.0.1:{own_mysql.port}/\w+: .*see that the server runs"):
+            await adapter.push("contacts", [Write("delete", "1")])
+
+        own_mysql.start()
+        assert len(await records(adapter, "contacts")) == 3
+        assert isinstance((await adapter.push("contacts", [Write("update", "1", {"name": "x"})]))[0], Written)
+
+
+async def test_a_session_is_strict_in_utc_and_in_unicode_on_a_server_that_is_none_of_it(loose_mysql: Database) -> None:
+    """F82. What it is sent has another zone and alphabet, and would be cut."""
+    await loose_mysql.run(
+        "CREATE TABLE contacts (id integer PRIMARY KEY, name varchar(5), city text, at timestamp NULL)"
+    )
+    spec = ObjectSpec("contacts", "id", ("name", "city", "at"))
+    async with desk(loose_mysql, spec) as adapter:
+        outcomes = await adapter.push(
+            "contacts",
+            [
+                Write("create", "1", {"name": "too long", "city": "x"}),
+                Write("create", "0", {"name": "Zoë🎉", "city": "王小明", "at": "2024-02-29T11:00:00Z"}),
+            ],
+        )
+        assert outcomes[0] == Rejected("name: a value of the type varchar(5) expected", ("name",))
+        assert (await one(adapter, "contacts", "0")).fields == {
+            "id": 0, "name": "Zoë🎉", "city": "王小明", "at": "2024-02-29T11:00:00Z",
+        }  # fmt: skip
+        async with loose_mysql.connected() as other, other.cursor() as cursor:
+            await cursor.execute("SELECT name, CAST(at AS char), @@sql_mode FROM contacts")
+            assert await cursor.fetchall() == (("Zoë🎉", "2024-02-29 16:00:00", ""),)
 
 
 async def test_a_server_that_is_away_is_out_of_reach_and_found_again(shop: Database) -> None:

@@ -42,8 +42,7 @@ _STATEMENT = {True: "SET SESSION max_statement_time = %s", False: "SET SESSION m
 that read."""
 _FRESH_CATALOG = "SET SESSION information_schema_stats_expiry = 0"
 
-_ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
-"""Rows that are looked for and not found are not locked. A server that logs statements refuses to write so."""
+_ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL "
 
 
 class Sessions(session.Sessions):
@@ -75,8 +74,9 @@ class Sessions(session.Sessions):
         else:
             await connection.execute(_STATEMENT[False], round(self._timeout_s * 1000))
             await connection.execute(_FRESH_CATALOG)
-        if connection.variables.get("binlog_format") != "STATEMENT":
-            await connection.execute(_ISOLATION)
+        # Rows that are looked for and not found are not locked then; a server that logs statements takes no writes so.
+        by_statement = connection.variables.get("binlog_format") == "STATEMENT"
+        await connection.execute(_ISOLATION + ("REPEATABLE READ" if by_statement else "READ COMMITTED"))
 
     def _trouble(self, error: Exception, place: str) -> AdapterError:
         return trouble(error, place)

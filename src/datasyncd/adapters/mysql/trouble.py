@@ -105,6 +105,8 @@ def no_connection(error: Exception, place: str) -> AdapterError:
         return _refused(error, place)
     if isinstance(error, ssl.SSLError):
         return Unreachable(f"{place}: no encrypted connection is made; see `ssl-mode` and `ssl-ca` in `dsn`")
+    if isinstance(error, RuntimeError) and "pynacl" in str(error):
+        return Unauthorised(f"{place}: this user signs in by ed25519, which needs one more package: pip install pynacl")
     if isinstance(error, RuntimeError):
         return Unauthorised(f"{place}: this user's password is only sent encrypted; set `ssl-mode=required` in `dsn`")
     if isinstance(error, FileNotFoundError):
