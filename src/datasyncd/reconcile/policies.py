@@ -15,6 +15,7 @@ import msgspec
 
 from .cluster import Cluster
 from .counter import total
+from .laws import Winner, lawful
 from .register import Hold, Reg, Sib, elements
 from .rules import CONSENT_IN, CONSENT_OUT, EntityRule, FieldRule, Policy, Value
 
@@ -93,7 +94,7 @@ def _authority(cluster: Cluster, sibs: list[Sib], rule: FieldRule, entity: Entit
     return _latest(cluster, sibs, rule, entity)
 
 
-def _preferring(consent: str, boolean: bool) -> Callable[[Cluster, list[Sib], FieldRule, EntityRule], Sib]:
+def _preferring(consent: str, boolean: bool) -> Winner:
     """The value that restricts, or permits, most; a blank only where there is nothing else."""
 
     def choose(cluster: Cluster, sibs: list[Sib], rule: FieldRule, entity: EntityRule) -> Sib:
@@ -105,7 +106,7 @@ def _preferring(consent: str, boolean: bool) -> Callable[[Cluster, list[Sib], Fi
     return choose
 
 
-def _extreme(pick: Callable[..., Any]) -> Callable[[Cluster, list[Sib], FieldRule, EntityRule], Sib]:
+def _extreme(pick: Callable[..., Any]) -> Winner:
     def choose(cluster: Cluster, sibs: list[Sib], rule: FieldRule, entity: EntityRule) -> Sib:
         known = [sib for sib in sibs if sib.val is not None]
         if not known:
@@ -121,11 +122,15 @@ def _measure(kind: str, value: Value) -> Any:
     return Decimal(value) if kind == "decimal" else value
 
 
-_WINNERS: dict[Policy, Callable[[Cluster, list[Sib], FieldRule, EntityRule], Sib]] = {
-    Policy.LATEST: _latest,
-    Policy.AUTHORITY: _authority,
-    Policy.MOST_RESTRICTIVE: _preferring(CONSENT_OUT, False),
-    Policy.MOST_PERMISSIVE: _preferring(CONSENT_IN, True),
-    Policy.MAX: _extreme(max),
-    Policy.MIN: _extreme(min),
+_WINNERS: dict[Policy, Winner] = {
+    policy: lawful(policy, winner)
+    for policy, winner in {
+        Policy.LATEST: _latest,
+        Policy.AUTHORITY: _authority,
+        Policy.MOST_RESTRICTIVE: _preferring(CONSENT_OUT, False),
+        Policy.MOST_PERMISSIVE: _preferring(CONSENT_IN, True),
+        Policy.MAX: _extreme(max),
+        Policy.MIN: _extreme(min),
+    }.items()
 }
+"""One that does not keep the laws cannot be loaded."""
