@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import mysql as mysql_server
+from tests.servers import radicale
 from tests.servers.postgres import Database, Server, streaming
 
 
@@ -57,3 +58,16 @@ def loose_mysql(own_mysql: mysql_server.Server) -> Iterator[mysql_server.Databas
     """An empty database of that server."""
     with mysql_server.empty_database(own_mysql.port) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def carddav() -> Iterator[radicale.Server]:
+    """A CardDAV server."""
+    with radicale.running() as server:
+        yield server
+
+
+@pytest.fixture
+def book(carddav: radicale.Server) -> radicale.Book:
+    """An empty address book."""
+    return carddav.book()

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from datasyncd.adapters import registry
+from datasyncd.adapters.carddav.adapter import CarddavOptions
 from datasyncd.adapters.contract import ObjectSpec
 from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
@@ -73,6 +74,7 @@ NOT_RUN = {
     ("docs/how-to/back-up-and-restore.md", "systemctl stop datasyncd"): "stops a service of the machine, as root",
     ("docs/how-to/connect-postgres.md", "datasyncd check"): "asks a database that only its reader has",
     ("docs/how-to/connect-mysql.md", "datasyncd check"): "asks a database that only its reader has",
+    ("docs/how-to/connect-carddav.md", "datasyncd check"): "asks a server that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -261,7 +263,14 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         fields.Field,
     ]
     types: list[type[msgspec.Struct]] = [fields.Text, fields.Phone, fields.Enum, fields.Set, fields.Consent]
-    options: list[type[msgspec.Struct]] = [CsvOptions, JsonlOptions, MysqlOptions, PostgresOptions, SqliteOptions]
+    options: list[type[msgspec.Struct]] = [
+        CarddavOptions,
+        CsvOptions,
+        JsonlOptions,
+        MysqlOptions,
+        PostgresOptions,
+        SqliteOptions,
+    ]
     keys = {field.encode_name for table in (*tables, *types, *options) for field in msgspec.structs.fields(table)}
 
     assert sorted(key for key in keys - {"fields"} if f"`{key}`" not in text) == []

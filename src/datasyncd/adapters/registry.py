@@ -21,6 +21,7 @@ GROUP = "datasyncd.adapters"
 """Name of the entry points by which other packages add kinds."""
 
 _BUILT_IN = {
+    "carddav": "datasyncd.adapters.carddav.adapter",
     "csv": "datasyncd.adapters.csv.adapter",
     "jsonl": "datasyncd.adapters.jsonl.adapter",
     "mysql": "datasyncd.adapters.mysql.adapter",

@@ -1,0 +1,1 @@
+"""Address books of a CardDAV server as a system."""
