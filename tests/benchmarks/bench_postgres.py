@@ -82,7 +82,7 @@ async def measure(at: Path, server: Server, count: int) -> None:
             assert (await asyncio.to_thread(run, "sync", "--config", str(config))).code == 0
         with daemon(config) as process:
             await idle(way, process.pid)
-            await edits_on_both_sides(way, source, target, min(20_000, count // 2))
+            await edits_on_both_sides(way, process.pid, source, target, min(20_000, count // 2))
             await latency(f"postgres, {way}: edit, other side", source, target, count)
             async with writing(source):
                 await latency(f"postgres, {way}: the same, busy", source, target, count)
@@ -163,7 +163,7 @@ async def bare_loop(source: Database, target: Database) -> float:
         return time.perf_counter() - began
 
 
-async def edits_on_both_sides(way: str, source: Database, target: Database, count: int) -> None:
+async def edits_on_both_sides(way: str, pid: int, source: Database, target: Database, count: int) -> None:
     """As many updates here as there at the same moment, of other people; until both sides are equal."""
     here = f"UPDATE contacts SET city = 'Here {way} ' || id, score = score + 1000 WHERE customer_id < $1"
     there = (
@@ -172,13 +172,16 @@ async def edits_on_both_sides(way: str, source: Database, target: Database, coun
     middle, end = f"C-{count:07}", f"C-{2 * count:07}"
     some = [f"C-{n:07}" for n in random.Random(2).sample(range(2 * count), min(1_000, 2 * count))]
     async with source.connected() as one, target.connected() as other:
-        began = time.perf_counter()
+        before, began = cpu_seconds(pid), time.perf_counter()
         await asyncio.gather(one.execute(here, middle), other.execute(there, middle, end))
         while await unlike(some, one, other) or await differing(source, target):
             assert time.perf_counter() - began < 600, "they did not become equal"
             await asyncio.sleep(0.1)
         took = time.perf_counter() - began
-    show(f"postgres, {way}: edits on both", updates=2 * count, seconds=took, updates_per_s=2 * count / took)
+    show(
+        f"postgres, {way}: edits on both", updates=2 * count, seconds=took, updates_per_s=2 * count / took,
+        cpu_s=cpu_seconds(pid) - before,
+    )  # fmt: skip
 
 
 async def unlike(some: list[str], one: asyncpg.Connection, other: asyncpg.Connection) -> bool:

@@ -30,6 +30,7 @@ import msgspec
 from datasyncd.adapters.files import content
 from datasyncd.adapters.files import exchange as exchanging
 from datasyncd.adapters.postgres import writing as postgres_writing
+from datasyncd.adapters.postgres.walsender import Walsender
 from datasyncd.adapters.sqlite import writing as sqlite_writing
 from datasyncd.adapters.sqlite.batch import Batch
 from datasyncd.daemon import cli, engine, puller, pusher, restore, throttle
@@ -148,6 +149,15 @@ POSTGRES_POINTS = (
     "prefs: after its commit",
     "after the answer of prefs",
 )
+SLOT_POINTS = (
+    "before the commit of a page",
+    "after the commit of a page",
+    "before the commit of a cursor",
+    "after the commit of a cursor",
+    "prefs: before its slot may let go",
+    "prefs: after its slot may let go",
+)
+"""Between what a slot tells and the word that it is needed no more."""
 CREATION_POINTS = (
     "creation: its file is empty",
     "creation: before its commit",
@@ -294,6 +304,15 @@ def _wrap_databases(killer: Killer) -> None:
 
     put(Batch, apply=applied)
     put(sqlite_writing, _transaction=committed)
+
+    acknowledge = Walsender.acknowledge
+
+    def acknowledged(sender: Walsender, lsn: int) -> None:
+        killer.reached("prefs: before its slot may let go")
+        acknowledge(sender, lsn)
+        killer.reached("prefs: after its slot may let go")
+
+    put(Walsender, acknowledge=acknowledged)
 
     execute = asyncpg.Connection.execute
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.postgres_store import PostgresPrefs, config
+from tests.end_to_end.postgres_store import STREAMED, PostgresPrefs, config
 from tests.end_to_end.test_kill import attempts
 from tests.end_to_end.three_stores import Stores
 from tests.servers.postgres import Database
@@ -83,6 +83,29 @@ def test_killed_at_an_edit_of_postgres(with_postgres: Stores, point: str) -> Non
 
     load.check()
     nothing_was_logged_of_a_bug(with_postgres)
+
+
+@pytest.fixture
+def with_a_slot(tmp_path: Path, database: Database) -> Iterator[Stores]:
+    """The same, and a slot tells what is changed there."""
+    with PostgresPrefs.of(database, STREAMED) as prefs:
+        stores = Stores.of(tmp_path, everybody(), config(database.dsn(), STREAMED), prefs=prefs)
+        assert stores.sync().code == 0
+        yield stores
+
+
+@pytest.mark.parametrize("point", [*launcher.POSTGRES_POINTS, *launcher.SLOT_POINTS])
+def test_killed_between_what_a_slot_tells_and_the_word_that_it_is_needed_no_more(
+    with_a_slot: Stores, point: str
+) -> None:
+    load = Load(with_a_slot, comes=False)
+
+    for nth in TIMES:
+        killed_at(with_a_slot, load, point, nth)
+    load.round()
+
+    load.check()
+    nothing_was_logged_of_a_bug(with_a_slot)
 
 
 @pytest.mark.timeout(240)
