@@ -16,14 +16,12 @@ from datasyncd.adapters.contract import (
     ObjectSpec,
     Outcome,
     Record,
-    Schema,
     Write,
 )
 from datasyncd.adapters.errors import OptionError
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 from datasyncd.adapters.sql.adapter import DatabaseAdapter, Overlap, Seconds
 from datasyncd.adapters.sql.keys import Parts
-from datasyncd.adapters.sql.pulling import Pulling as AnyPulling
 
 from .batch import by_key
 from .changes import Changes, changes_of
@@ -64,7 +62,7 @@ class MysqlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "MysqlOptions(...)"
 
 
-class MysqlAdapter(DatabaseAdapter[Selection, Changes]):
+class MysqlAdapter(DatabaseAdapter[Selection, Changes, Pulling]):
     """Tables of one database."""
 
     late_s = LATE_S
@@ -85,16 +83,6 @@ class MysqlAdapter(DatabaseAdapter[Selection, Changes]):
         """Everything that a transaction can promise. Whether keys are made here is in the schema."""
         return self._promises(object, told=self._notes is not None)
 
-    async def describe(self, object: str) -> Schema:
-        """The columns as the catalog has them. What is found is what later calls hold the table to."""
-        schema = await super().describe(object)
-        changes = self._changes.get(object)
-        if changes is None or not changes.cascades:
-            return schema
-        keys = ", ".join(changes.cascades)
-        text = f"no trigger notes what the foreign key {keys} changes in {schema.object}: set a `sweep`"
-        return msgspec.structs.replace(schema, warns=(*schema.warns, text))
-
     async def push(self, object: str, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Apply the writes in one transaction; see `writing.push`."""
         if not writes:
@@ -103,10 +91,17 @@ class MysqlAdapter(DatabaseAdapter[Selection, Changes]):
             selection = await self._selection(object)
             return await push(self._sessions, selection, self._changes[object], writes)
 
-    async def watch(self, object: str) -> AsyncIterator[Hint]:
-        """A hint when it begins to listen, and soon after each change of the object."""
-        async for hint in listen(self._sessions, await self._watched(object)):
-            yield hint
+    async def _described(self, connection: Connection, spec: ObjectSpec, table: Table) -> tuple[str, ...]:
+        warns = await super()._described(connection, spec, table)
+        changes = self._changes[spec.object]
+        if changes is None or not changes.cascades:
+            return warns
+        keys = ", ".join(changes.cascades)
+        return (*warns, f"no trigger notes what the foreign key {keys} changes in {table.shown}: set a `sweep`")
+
+    def _hints(self, object: str) -> AsyncIterator[Hint] | None:
+        changes = self._changes[object]
+        return None if changes is None else listen(self._sessions, changes)
 
     async def _table_of(self, connection: Connection, object: str) -> Table:
         return await table_of(connection, object)
@@ -131,7 +126,7 @@ class MysqlAdapter(DatabaseAdapter[Selection, Changes]):
         return found
 
     async def _by_value(
-        self, pulling: AnyPulling, selection: Selection, field: str, wires: Sequence[Any], *, any_case: bool
+        self, pulling: Pulling, selection: Selection, field: str, wires: Sequence[Any], *, any_case: bool
     ) -> Sequence[Any]:
         sql, values = selection.by_value(field, wires, any_case)
         return await pulling.fetch(sql, *values)

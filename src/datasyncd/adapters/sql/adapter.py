@@ -17,6 +17,7 @@ from datasyncd.adapters.contract import (
     Cursor,
     Deletions,
     Gone,
+    Hint,
     Key,
     Malformed,
     Native,
@@ -26,7 +27,7 @@ from datasyncd.adapters.contract import (
     Schema,
     VersionOrder,
 )
-from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unsupported
 
 from . import reading
 from .form import Unfit
@@ -38,12 +39,13 @@ from .table import Connection, Table, check
 
 S = TypeVar("S", bound=Selection)
 C = TypeVar("C")
+P = TypeVar("P", bound=Pulling)
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600, description="a number of seconds above 0, up to 3600")]
 Overlap = Annotated[float, msgspec.Meta(ge=0, description="a number of seconds, 0 or more")]
 
 
-class DatabaseAdapter(ABC, Generic[S, C]):
+class DatabaseAdapter(ABC, Generic[S, C, P]):
     """Tables of one database."""
 
     late_s: ClassVar[float]
@@ -71,7 +73,7 @@ class DatabaseAdapter(ABC, Generic[S, C]):
         """What notes the changes of an object; None: nothing does."""
 
     @abstractmethod
-    def _pulling_of(self, selection: S, changes: C | None) -> Pulling:
+    def _pulling_of(self, selection: S, changes: C | None) -> P:
         """Pulls of an object."""
 
     @abstractmethod
@@ -86,9 +88,13 @@ class DatabaseAdapter(ABC, Generic[S, C]):
 
     @abstractmethod
     async def _by_value(
-        self, pulling: Pulling, selection: S, field: str, wires: Sequence[Any], *, any_case: bool
+        self, pulling: P, selection: S, field: str, wires: Sequence[Any], *, any_case: bool
     ) -> Sequence[Any]:
         """Rows whose field has one of these values; `any_case`: letters alike."""
+
+    @abstractmethod
+    def _hints(self, object: str) -> AsyncIterator[Hint] | None:
+        """What tells of changes of an object; None: nothing does."""
 
     def _promises(self, object: str, *, told: bool) -> Capabilities:
         """Everything that a transaction can promise. Whether keys are made here is in the schema. `told`: changes are
@@ -109,13 +115,19 @@ class DatabaseAdapter(ABC, Generic[S, C]):
     async def describe(self, object: str) -> Schema:
         """The columns as the catalog has them. What is found is what later calls hold the table to."""
         spec = self._context.objects.get(object)
+        warns: tuple[str, ...] = ()
         async with self._sessions.use() as connection:
             table = await self._table_of(connection, object)
             if spec is not None:
-                selection = self._selected(spec, table)
-                self._changes[object] = await self._changes_of(connection, table, spec)
-                self._selections[object] = selection
-        return table.schema_of(spec.keys if spec is not None else ())
+                warns = await self._described(connection, spec, table)
+        return msgspec.structs.replace(table.schema_of(spec.keys if spec is not None else ()), warns=warns)
+
+    async def _described(self, connection: Connection, spec: ObjectSpec, table: Any) -> tuple[str, ...]:
+        """Hold later calls to what was found; what somebody should know of it."""
+        selection = self._selected(spec, table)
+        self._changes[spec.object] = await self._changes_of(connection, table, spec)
+        self._selections[spec.object] = selection
+        return ()
 
     async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
         """All rows by their keys, or those that changed since a cursor; each page is read anew."""
@@ -159,11 +171,27 @@ class DatabaseAdapter(ABC, Generic[S, C]):
             records, _ = reading.as_records(selection, rows)
             return records
 
+    async def watch(self, object: str) -> AsyncIterator[Hint]:
+        """A hint when it begins to listen, and after each transaction that changed the object."""
+        try:
+            selection = await self._selection(object)
+        except Transient:
+            if self._sessions.closed:
+                return
+            raise
+        hints = self._hints(object)
+        if hints is None:
+            raise Unsupported(
+                f"{self._context.system}: nothing tells of changes in {selection.table.shown}; use `every`"
+            )
+        async for hint in hints:
+            yield hint
+
     async def aclose(self) -> None:
         """Close all connections; a call that runs is cut short."""
         await self._sessions.aclose()
 
-    async def _pulling(self, object: str) -> Pulling:
+    async def _pulling(self, object: str) -> P:
         selection = await self._selection(object)
         return self._pulling_of(selection, self._changes[object])
 
@@ -173,16 +201,6 @@ class DatabaseAdapter(ABC, Generic[S, C]):
         if object not in self._selections:
             await self.describe(object)
         return self._selections[object]
-
-    async def _watched(self, object: str) -> C:
-        """What notes the changes of an object. Raises `Unsupported`."""
-        selection = await self._selection(object)
-        changes = self._changes[object]
-        if changes is None:
-            raise Unsupported(
-                f"{self._context.system}: nothing tells of changes in {selection.table.shown}; use `every`"
-            )
-        return changes
 
     def _selected(self, spec: ObjectSpec, table: Table) -> S:
         version = self._version.get(spec.object)
