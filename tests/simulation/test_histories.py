@@ -17,7 +17,7 @@ IN_A_TEST = 250
 RARE = frozenset(
     {
         "assumed opt-out", "batch refused as a whole", "create clashed", "frozen", "incarnation bump",
-        "lost save in a window", "moved", "opt-in held", "recreate live", "schema drift", "undeclared form",
+        "lost save in a window", "merge", "moved", "opt-in held", "recreate live", "schema drift", "undeclared form",
         "update clash",
     }
 )  # fmt: skip

@@ -96,13 +96,23 @@ class Restoring(History):
                 if past.now.fields is None and past.now.at < self._restored_at
             }
             for key, past in histories.items():
-                again = past.first.at > self._restored_at and email(past) in went
+                again = past.first.at > self._restored_at and self._is_gone_for_good(email(past), went)
                 if again and (system.name, key) not in self.oracle.born:
                     self.seen["made again"] += 1
                     whose = partial(Tx.cluster_of, system=system.name, object=OBJECT, ext_id=key)
                     cluster = self.store._steps.run_step(whose)
                     if (system.name, cluster) not in refused:
                         raise Broken(f"{email(past)} was gone from {system.name}, and was made again without a report")
+
+    def _is_gone_for_good(self, address: object, went: dict[object, int]) -> bool:
+        """Whether somebody went whom nobody has made anew in any system since."""
+        made = [
+            past.first.at
+            for system in self.systems
+            for key, past in system.world.histories(OBJECT).items()
+            if email(past) == address and (system.name, key) in self.oracle.born
+        ]
+        return address in went and max(made, default=0) < went[address]
 
 
 def email(past: Past) -> object:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import TypeVar
@@ -19,6 +19,9 @@ from datasyncd.daemon.engine import recover, sweep_is_due
 from datasyncd.daemon.link import Counts, Link
 from datasyncd.daemon.puller import pull, read_dirty
 from datasyncd.daemon.pusher import Delivery
+from datasyncd.daemon.review.identity import merge, split
+from datasyncd.daemon.review.refusal import Unable
+from datasyncd.daemon.review.terms import Terms
 from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.rules import OnDelete
 from datasyncd.state.outbox import HELD
@@ -26,7 +29,17 @@ from datasyncd.state.records import StoredReport
 from datasyncd.state.store import InlineStore
 from datasyncd.state.transaction import Tx
 
-from .oracle import Broken, Oracle, check, check_forms, check_nothing_taken_back
+from .oracle import (
+    Broken,
+    Listed,
+    Oracle,
+    Split,
+    check,
+    check_apart,
+    check_forms,
+    check_nothing_taken_back,
+    check_times,
+)
 from .people import Habits, People
 from .scheduler import SECOND, Endless, Scheduler
 from .situations import SEEN_AT_REST, counted_in
@@ -41,6 +54,7 @@ from .systems import (
     POINTS,
     SCORE,
     SELECTIONS,
+    Clock,
     Drift,
     Promise,
     System,
@@ -71,6 +85,8 @@ class Shape(msgspec.Struct, frozen=True):
     mapped: frozenset[int]
     crashes: int
     afterwards_s: float
+    decides: bool
+    """A person merges records and tells them apart."""
     thorough: bool
     """At the end all records of every system are listed; otherwise links pull as the daemon pulls them."""
 
@@ -102,7 +118,8 @@ def shape_of(random: Random, faulty: bool) -> Shape:
         random.choice((0.0, 0.4, 0.7)), come_and_go,
     )  # fmt: skip
     crashes = random.choice((0, 1, 2)) if faulty else 0
-    return Shape(systems, habits, mapped, crashes, random.choice(AFTERWARDS_S), random.random() < 0.5)
+    decides = random.random() < 0.06
+    return Shape(systems, habits, mapped, crashes, random.choice(AFTERWARDS_S), decides, random.random() < 0.5)
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -197,6 +214,11 @@ class History:
         self.told: list[StoredReport] = []
         self.known: list[Cluster] = []
         """Reports and clusters of states that are no longer there."""
+        self.listed: list[Listed] = []
+        """Complete pulls of the process that lives."""
+        self.splits: list[Split] = []
+        self._decided: set[int] = set()
+        """Clusters that a person merged or took records out of."""
         self._clock = 0
         self._trace = hashlib.blake2b(digest_size=16)
         self.state: State = OnDisk() if seed % ON_DISK == ON_DISK - 1 else InMemory()
@@ -226,6 +248,8 @@ class History:
         self.people.begin()
         self._start()
         self.scheduler.start("people", self.people.live())
+        if self.shape.decides:
+            self.scheduler.start("somebody", self._deciding())
         for system in self.systems:
             if system.promise.drifts is not Drift.NEVER:
                 self.scheduler.start("drift", self._drift(system))
@@ -278,6 +302,35 @@ class History:
             else:
                 self.scheduler.fuse = self.random.randrange(1, 16)
 
+    async def _deciding(self) -> None:
+        """Somebody says which records are of one person, and which are not."""
+        for _ in range(3):
+            await self.scheduler.pause(self.random.uniform(0.5, self.shape.until_s / 2))
+            with contextlib.suppress(Unable):
+                self.store._steps.run_step(self._decide)
+                self._committed()
+
+    def _decide(self, tx: Tx) -> None:
+        terms = Terms({self.rules.name: self.rules}, self.store.fingerprints, {})
+        live = [c for c in tx.clusters.load(tx.clusters.ids(self.rules.name, 0, 100)).values() if any(c.live())]
+        if not live:
+            return
+        one = self.random.choice(live)
+        records = sorted((binding.system, binding.ext_id) for binding in one.live())
+        if len(records) > 1 and self.random.random() < 0.6:
+            alone = self.random.choice(records)
+            made = split(tx, terms, self.rules.name, ":".join(alone), by="somebody")
+            self._decided |= {one.id, made.id}
+            self.splits.append(Split(self.scheduler.now, frozenset({alone}), frozenset(records) - {alone}))
+            self.seen["unmerge"] += 1
+        elif len(live) > 1:
+            other = self.random.choice([cluster for cluster in live if cluster is not one])
+            names = [":".join(sorted((b.system, b.ext_id) for b in cluster.live())[0]) for cluster in (one, other)]
+            merge(tx, terms, self.rules.name, names[0], names[1], by="somebody")
+            self._decided |= {one.id, other.id}
+            self.splits.clear()  # what was told apart before may be one person now
+            self.seen["merge"] += 1
+
     async def _drift(self, system: System) -> None:
         """For a while all records of a system lack a field, or hold something else in it."""
         how = system.promise.drifts
@@ -286,6 +339,7 @@ class History:
         await self.scheduler.pause(self.random.uniform(0, self.shape.span_s))
         if names:
             system.world.lost = self.random.choice(names), how
+            system.world.ever_lost.add(system.world.lost[0])
         await self.scheduler.pause(self.random.uniform(1, self.shape.span_s))
         system.world.lost = None
 
@@ -336,6 +390,8 @@ class History:
 
     async def _pull_once(self, link: Link) -> Counts:
         pulled = await pull(link, self.store, self.begin)
+        if pulled.complete:
+            self.listed.append(Listed(link.system, pulled.began.at, self.scheduler.now))
         pulled.counts.add(await self._read_once(link))
         return pulled.counts
 
@@ -380,6 +436,7 @@ class History:
         for system in self.systems:
             system.world.lost = None
         self.scheduler.kill("drift")
+        self.scheduler.kill("somebody")
         self._run_until(self.scheduler.now + round(SHOWN_S * SECOND))
         self._start()
         for _ in range(ROUNDS):
@@ -395,8 +452,10 @@ class History:
 
     async def _cycle(self) -> None:
         self.store._steps.run_step(self._approve)
+        # What came back without anybody's edit is shown by no increment.
+        thorough = self.shape.thorough or any(system.world.ever_lost for system in self.systems)
         for link in self.links:
-            link.wants_full = link.wants_full or self.shape.thorough
+            link.wants_full = link.wants_full or thorough
             await self._pull_once(link)
         for link in self.links:
             if self._is_owed(link):
@@ -440,8 +499,12 @@ class History:
         )
         check(
             self.oracle, self.systems, clusters, [*self.told, *reports], kept_out, self.rules, self.known,
-            {(system, ext_id): at for system, ext_id, at in joined}, asked,
+            {(system, ext_id): at for system, ext_id, at in joined}, asked, self._decided,
         )  # fmt: skip
+        check_apart(self.oracle, self.systems, self.splits)
+        if not self.seen["crash"] and any(system.promise.clock is not Clock.NONE for system in self.systems):
+            noticed = self.store._steps.run_step(partial(_noticed, ids=ids))
+            check_times(self.oracle, reports, self.rules, noticed, self.listed)
         self._writes_bounded()
         check_forms(self.oracle, self.systems)
         if not self.faulty and not self.known:
@@ -468,6 +531,17 @@ class History:
         for system in self.systems:
             out.update(msgspec.msgpack.encode(system.world.holds(OBJECT)))
         return out.hexdigest()
+
+
+def _noticed(tx: Tx, ids: Sequence[int]) -> dict[tuple[int, ...], int]:
+    """When each edit was read, by field, binding, incarnation and number."""
+    return {
+        (row[0], line.binding_id, row[1], row[2]): line.at
+        for number in ids
+        for line in tx.records.journal(number)
+        if line.kind in ("found", "edit")
+        for row in line.fields
+    }
 
 
 def _without(promise: Promise, kinds: frozenset[str]) -> Promise:

@@ -15,7 +15,7 @@ from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.effects import ReportKind
 from datasyncd.reconcile.policies import resolve
 from datasyncd.reconcile.register import Hold
-from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule
+from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule, Policy
 from datasyncd.state.records import StoredReport
 
 from .systems import EMAIL, NAMES, OBJECT, POINTS, SMS, STATUS, TAGS, Form, System, plain
@@ -143,12 +143,14 @@ def check(
     known: Sequence[Cluster] = (),
     joined: Mapping[tuple[str, str], int] = {},
     asked: Set[str] = frozenset(),
+    decided: Set[int] = frozenset(),
 ) -> None:
-    """`kept_out`: system and key of quarantined records; `known`: clusters of states that are no longer there;
-    `joined`: when a record was bound to a cluster that others had made; `asked`: systems where a person has to say
-    whose a record is, and creates wait for that.
+    """The properties P1 to P5, P8 and P9, once nothing moves any more. Raises `Broken`.
 
-    The properties P1 to P5, P8 and P9, once nothing moves any more. Raises `Broken`."""
+    `kept_out`: system and key of quarantined records; `known`: clusters of states that are no longer there;
+    `joined`: when a record was bound to a cluster that others had made; `asked`: systems where a person has to say
+    whose a record is, and creates wait for that; `decided`: clusters that a person merged or took records out of.
+    """
     everything = list(clusters)
     told = list(reports)
     worlds = {system.name: system.world.holds(OBJECT) for system in systems}
@@ -156,8 +158,13 @@ def check(
     for cluster in everything:
         _converged(cluster, worlds, entity, told, asked)
         _bounded(cluster, told, asked)
-    _counted(oracle, everything, entity, told, joined)
-    _elements_exact(oracle, everything, entity, told, systems)
+    grown = [cluster for cluster in everything if cluster.id not in decided]
+    # A write vouches for no edit of a field that no reading shows.
+    hidden = set().union(*(system.world.ever_lost for system in systems))
+    if "points" not in hidden:
+        _counted(oracle, grown, entity, told, joined)
+    if "tags" not in hidden:
+        _elements_exact(oracle, grown, entity, told, systems)
     _opt_outs_hold(oracle, everything, worlds, systems)
     _deleters_had_seen(oracle, everything, told, systems)
     _nobody_twice(systems, oracle)
@@ -281,6 +288,67 @@ def _is_refusal(report: StoredReport, cluster: Cluster, field: int) -> bool:
     """Whether it says that a system does not take a field of this cluster."""
     kinds = (ReportKind.CLASH, ReportKind.REFUSED)
     return report.cluster_id == cluster.id and report.field == field and report.state == "open" and report.kind in kinds
+
+
+def check_times(
+    oracle: Oracle,
+    reports: Iterable[StoredReport],
+    entity: EntityRule,
+    noticed: Mapping[tuple[int, ...], int],
+    listed: Sequence[Listed],
+) -> None:
+    """P10: whatever clocks say, an edit is the later of two if its record was listed without it after the other one had
+    been read.
+
+    `noticed`: when each edit was read, by field and dot.
+    """
+    made: dict[tuple[int, object], Edit] = {}
+    for edit in oracle.edits:
+        known = made.get((NAMES[edit.field], edit.value))
+        if known is None or known.at < edit.at:
+            made[NAMES[edit.field], edit.value] = edit
+    for report in reports:
+        number = report.field
+        if report.kind != ReportKind.CONFLICT or number is None or entity.fields[number].policy is not Policy.LATEST:
+            continue
+        values = {_one(candidate.value): candidate.dot for candidate in report.body.candidates}
+        chosen = values.get(_one(report.body.chosen))
+        won = noticed.get((number, *chosen)) if chosen is not None and report.body.has_choice else None
+        for value, dot in values.items():
+            later = made.get((number, value))
+            if won is None or dot == chosen or later is None:
+                continue
+            if any(pull.system == later.system and won < pull.began and pull.ended < later.at for pull in listed):
+                raise Broken(f"P10: {report.body.chosen!r} counts, and {value!r} was entered after it had been read")
+
+
+def check_apart(oracle: Oracle, systems: list[System], splits: Sequence[Split]) -> None:
+    """P11: what is edited after a person told two records apart stays on its side."""
+    worlds = {system.name: system.world.holds(OBJECT) for system in systems}
+    for split in splits:
+        for side, other in ((split.alone, split.others), (split.others, split.alone)):
+            for edit in oracle.edits:
+                if edit.at <= split.at or (edit.system, edit.key) not in side or edit.field not in UNIQUE:
+                    continue
+                for system, key in other:
+                    if edit.value is not None and _held(worlds[system].get(key, {}), edit.field) == edit.value:
+                        raise Broken(f"P11: {edit} crossed over to {system}:{key}, which it was told apart from")
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A complete pull: a record is known to have been as it was shown there."""
+
+    system: str
+    began: int
+    ended: int
+
+
+class Split(msgspec.Struct, frozen=True):
+    """A person took a record out of a cluster."""
+
+    at: int
+    alone: frozenset[tuple[str, str]]
+    others: frozenset[tuple[str, str]]
 
 
 def check_forms(oracle: Oracle, systems: list[System]) -> None:
@@ -488,4 +556,17 @@ def _nobody_deleted_by_us(oracle: Oracle, clusters: list[Cluster], systems: list
                 raise Broken(f"P4: {binding.system}:{binding.ext_id} was deleted, and nobody deleted that person")
 
 
-__all__ = ["STATUS", "Broken", "Edit", "Oracle", "address_of", "check", "check_forms", "check_nothing_taken_back"]
+__all__ = [
+    "STATUS",
+    "Broken",
+    "Edit",
+    "Listed",
+    "Oracle",
+    "Split",
+    "address_of",
+    "check",
+    "check_apart",
+    "check_forms",
+    "check_nothing_taken_back",
+    "check_times",
+]

@@ -225,6 +225,8 @@ class Table(MemorySystem):
         self.clock = promise.clock
         self.lost: tuple[str, Drift] | None = None
         """A field that all records lack or hold broken now."""
+        self.ever_lost: set[str] = set()
+        """Fields that no reading showed for a while: who writes them has not looked."""
         self.covered: dict[tuple[str, object], int] = {}
         """Where writes are not conditional: (field, value) that a write of ours covered, and what that write was based
         on: the moment of the state that was read before it."""
@@ -269,13 +271,15 @@ class Table(MemorySystem):
         elif isinstance(outcome, Written):
             if write.op == "update" and write.key is not None and held is not None:
                 self.wrote.append((write.key, held, write.fields))
-            if self.capabilities.condition is not Condition.ENFORCED and held is not None and write.op != "create":
-                # Nothing stops a write that lands on an edit which came after its pre-flight.
+            blind = self.capabilities.condition is not Condition.ENFORCED or self.ever_lost
+            if blind and held is not None and write.op != "create":
+                # Nothing stops a write that lands on an edit which came after its pre-flight, or which was not shown.
                 based = self.based.get(write.idem_key, self.now)
                 written = write.fields if write.op == "update" else held
                 if self.capabilities.whole_record:
                     written = held
-                self.covered.update({(name, plain(held[name])): based for name in written if name in held})
+                looked = {name: 0 if name in self.ever_lost else based for name in written if name in held}
+                self.covered.update({(name, plain(held[name])): at for name, at in looked.items()})
                 if "sms" in written:
                     self.covered["sms", (write.key, held.get("sms"))] = based
             self.landed(write)
