@@ -20,7 +20,7 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.errors import OptionError
 from datasyncd.adapters.registry import AdapterKind, manifest_of
-from datasyncd.adapters.sql.adapter import DatabaseAdapter, Overlap, Seconds
+from datasyncd.adapters.sql.adapter import DatabaseAdapter, DatabaseOptions, Seconds
 from datasyncd.adapters.sql.keys import Parts
 
 from .batch import by_key
@@ -36,30 +36,19 @@ from .table import Table, table_of, verify
 from .writing import push
 
 
-class MysqlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MysqlOptions(DatabaseOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Options of a system with `adapter = "mysql"`."""
 
     dsn: Annotated[str, msgspec.Meta(examples=["mysql://datasyncd@localhost/shop"])]
     """mysql://USER:PASSWORD@HOST:PORT/DATABASE, usually as a credential; `?ssl-mode=verify_identity` and the like."""
-    version: dict[str, str] = {}
-    """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
-    changes: Annotated[str, msgspec.Meta(min_length=1)] | None = None
-    """Table in which triggers note what is changed, such as "datasyncd.changes": then links can be live."""
-    overlap_s: Overlap = 300.0
-    """With a `cursor`: as long as the longest transaction that writes there. So much is read again each time."""
     timeout_s: Seconds = 30.0
     """The server ends a statement after so long; MySQL only one that reads."""
     lock_s: Seconds = 5.0
     """How long to wait for a lock that somebody else holds, in whole seconds; then the call is tried again later."""
-    connect_s: Seconds = 10.0
-    """How long to wait for a connection."""
 
     def __post_init__(self) -> None:
         if why := fault(self.dsn):
             raise OptionError("dsn", f"{why}; expected {FORM}")
-
-    def __repr__(self) -> str:
-        return "MysqlOptions(...)"
 
 
 class MysqlAdapter(DatabaseAdapter[Selection, Changes, Pulling]):

@@ -7,36 +7,30 @@ from collections.abc import AsyncIterator
 import anyio
 
 from datasyncd.adapters.contract import Hint
-from datasyncd.adapters.errors import AdapterError
 
 from .changes import Changes
 from .session import Sessions
-from .trouble import FAILURES, trouble
 
 POLL_S = 0.25
 """How often the highest number of the notes is asked for."""
+GAP_LOOKS = 4
+"""After so many looks, those numbers are asked for again that were missing."""
 LOOKS = 20
-"""After so many looks, also those numbers are asked for that were missing, and whether the table was emptied."""
+"""After so many, also whether the table was emptied, or another one took its place."""
 
 
 async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
-    """A hint at once, and one after each change of the object; ends when the sessions are closed.
+    """A hint at once, and one after each change of the object.
 
     Raises `Transient` when the connection is lost: what is changed until somebody listens again is in the notes.
     """
-    try:
-        connection = await sessions.connect()
-    except AdapterError:
-        if sessions.closed:
-            return
-        raise
-    try:
+    async with sessions.listening() as connection:
         mark, looks = await changes.begin(connection, _now()), 0
         yield Hint()
         while True:
             await anyio.sleep(POLL_S)
             looks += 1
-            if await changes.top(connection) == mark.n and not (mark.gaps and looks % 4 == 0) and looks < LOOKS:
+            if await changes.top(connection) == mark.n and not (mark.gaps and looks % GAP_LOOKS == 0) and looks < LOOKS:
                 continue
             looks = 0
             if not await changes.is_known(connection, mark, _now()):
@@ -48,11 +42,6 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
             mark = ahead
             if noted.keys:
                 yield Hint()
-    except FAILURES as error:
-        if not sessions.closed:
-            raise trouble(error, sessions.place) from None
-    finally:
-        sessions.end(connection)
 
 
 def _now() -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from datasyncd.adapters.contract import Context, Cursor, Moment, Page
+from datasyncd.adapters.contract import Cursor, Moment, Page
 from datasyncd.adapters.errors import NotFound
 from datasyncd.adapters.sql import pulling
 from datasyncd.adapters.sql.keys import key_of
@@ -17,33 +16,18 @@ from .changes import RENEWED_US, Changes, Mark, mark_of, position
 from .connection import Connection
 from .keys import native
 from .selection import Selection, behind
-from .session import Sessions
 from .table import created, verify
 
 
-class Pulling(pulling.Pulling):
+class Pulling(pulling.Pulling[Selection, Changes]):
     """Pulls of one object."""
-
-    _selection: Selection
-
-    def __init__(
-        self, context: Context, sessions: Sessions, selection: Selection, changes: Changes | None, overlap: int
-    ) -> None:
-        """`overlap`: of an incremental pull by a cursor column, in microseconds."""
-        super().__init__(context, selection, overlap)
-        self._sessions = sessions
-        self._changes = changes
 
     def pages(self, since: Cursor | None) -> AsyncIterator[Page]:
         """All rows by their keys, or those that changed since a cursor."""
         return super().pages(since) if self._changes is None else self._by_notes(self._changes, mark_of(since))
 
-    async def fetch(self, sql: str, *values: Any) -> list[Any]:
-        """Rows, from a table that is what it was when it was described."""
-        async with self._use() as connection:
-            rows = await connection.fetch(sql, *values)
-            await verify(connection, self._selection.table, self._selection.names)
-            return rows
+    async def _verify(self, connection: Connection) -> None:
+        await verify(connection, self._selection.table, self._selection.names)
 
     async def _start(self, asked: Moment) -> Cursor | None:
         if self._changes is None:
@@ -95,13 +79,10 @@ class Pulling(pulling.Pulling):
         noted = await changes.between(connection, mark, ahead, place)
         began = self._context.begin()
         found = await by_key(connection, self._selection, noted.keys)
-        await verify(connection, self._selection.table, self._selection.names)
+        await self._verify(connection)
         columns = self._selection.keys
         keys = [key_of([native(part, c) for part, c in zip(parts, columns, strict=True)]) for parts in noted.keys]
         return self._told([key for key in keys if key is not None], found, began), noted.more, noted.place
-
-    def _use(self) -> AbstractAsyncContextManager[Connection]:
-        return self._sessions.use(self._selection.table.shown)
 
 
 def _is_news(mark: Mark, ahead: Mark) -> bool:

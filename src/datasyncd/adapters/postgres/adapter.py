@@ -22,7 +22,7 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.errors import OptionError, Unsupported
 from datasyncd.adapters.registry import AdapterKind, manifest_of
-from datasyncd.adapters.sql.adapter import DatabaseAdapter, Overlap, Seconds
+from datasyncd.adapters.sql.adapter import DatabaseAdapter, DatabaseOptions
 from datasyncd.adapters.sql.keys import Parts
 from datasyncd.adapters.sql.table import Connection
 
@@ -41,29 +41,17 @@ from .table import Table, table_of, verify
 from .writing import push
 
 
-class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PostgresOptions(DatabaseOptions, frozen=True, forbid_unknown_fields=True):
     """Options of a system with `adapter = "postgres"`."""
 
     dsn: Annotated[str, msgspec.Meta(examples=["postgresql://datasyncd@localhost/shop"])]
     """postgresql://USER:PASSWORD@HOST:PORT/DATABASE, usually as a credential; `?sslmode=verify-full` and the like."""
-    version: dict[str, str] = {}
-    """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
-    changes: Annotated[str, msgspec.Meta(min_length=1)] | None = None
-    """Table in which triggers note what is changed, such as "datasyncd.changes": then links can be live."""
     slot: Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,63}$", examples=["datasyncd"])] | None = None
     """Logical replication slot that tells what is changed, of this system alone: then links can be live."""
     publication: Annotated[str, msgspec.Meta(min_length=1)] = "datasyncd"
     """With a `slot`: the publication that names the tables whose changes it tells."""
     slot_warn_mb: Annotated[float, msgspec.Meta(gt=0, description="a number of megabytes above 0")] = 1024.0
     """With a `slot`: `status` and `check` warn when the server keeps more of its log for it."""
-    overlap_s: Overlap = 300.0
-    """With a `cursor`: as long as the longest transaction that writes there. So much is read again each time."""
-    timeout_s: Seconds = 30.0
-    """The server ends a statement after so long."""
-    lock_s: Seconds = 5.0
-    """How long to wait for a lock that somebody else holds; then the call is tried again later."""
-    connect_s: Seconds = 10.0
-    """How long to wait for a connection."""
     row_security: bool = False
     """Take rows that a row-level security policy hides for rows that are not there. Otherwise they are an error."""
 
@@ -74,9 +62,6 @@ class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise OptionError(
                 "slot", "changes are told by a slot or noted by triggers; expected one of `slot`, `changes`"
             )
-
-    def __repr__(self) -> str:
-        return "PostgresOptions(...)"
 
 
 class PostgresAdapter(DatabaseAdapter[Selection, Changes, Pulling]):

@@ -7,27 +7,20 @@ from collections.abc import AsyncIterator
 import anyio
 
 from datasyncd.adapters.contract import Hint
-from datasyncd.adapters.errors import AdapterError, Transient
+from datasyncd.adapters.errors import Transient
 
 from .changes import Changes
 from .session import Sessions
-from .trouble import FAILURES, trouble
 
 PING_S = 30.0
 """How often a connection that is silent is asked whether it is still there."""
 
 
 async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
-    """A hint at once, and one after each transaction that changed the object; ends when the sessions are closed.
+    """A hint at once, and one after each transaction that changed the object.
 
     Raises `Transient` when the connection is lost: what is changed until somebody listens again is in the notes.
     """
-    try:
-        connection = await sessions.connect()
-    except AdapterError:
-        if sessions.closed:
-            return
-        raise
     news = anyio.Event()
 
     def hear(_connection: object, _process: int, _channel: str, payload: object) -> None:
@@ -37,7 +30,7 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
     def end(_connection: object) -> None:
         news.set()
 
-    try:
+    async with sessions.listening() as connection:
         connection.add_termination_listener(end)
         await connection.add_listener(changes.channel, hear)
         while not connection.is_closed():
@@ -48,10 +41,4 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
                 if not news.is_set():
                     await connection.fetchval("SELECT 1")
             news = anyio.Event()
-        if not sessions.closed:
-            raise Transient(f"{sessions.place}: the connection that listens was lost")
-    except FAILURES as error:
-        if not sessions.closed:
-            raise trouble(error, sessions.place) from None
-    finally:
-        sessions.end(connection)
+    raise Transient(f"{sessions.place}: the connection that listens was lost")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 
-import asyncpg
-
-from datasyncd.adapters.contract import Context, Cursor, Key, Moment, Page
+from datasyncd.adapters.contract import Cursor, Key, Moment, Page
 from datasyncd.adapters.errors import NotFound
 from datasyncd.adapters.sql import pulling
 from datasyncd.adapters.sql.keys import Parts, key_of
@@ -16,22 +13,11 @@ from datasyncd.adapters.sql.table import Connection
 from . import reading
 from .changes import BEGIN, RENEWED_US, Changes, Mark, mark_of, position
 from .selection import Selection
-from .session import Sessions
 from .table import verify
 
 
-class Pulling(pulling.Pulling):
+class Pulling(pulling.Pulling[Selection, Changes]):
     """Pulls of one object."""
-
-    _selection: Selection
-
-    def __init__(
-        self, context: Context, sessions: Sessions, selection: Selection, changes: Changes | None, overlap: int
-    ) -> None:
-        """`overlap`: of an incremental pull by a cursor column, in microseconds."""
-        super().__init__(context, selection, overlap)
-        self._sessions = sessions
-        self._changes = changes
 
     async def pages(self, since: Cursor | None) -> AsyncIterator[Page]:
         """All rows by their keys, or those that changed since a cursor."""
@@ -39,12 +25,8 @@ class Pulling(pulling.Pulling):
         async for page in pages:
             yield page
 
-    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        """Rows, from a table that is what it was when it was described."""
-        async with self._use() as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
-            await verify(connection, self._selection.table, self._selection.names)
-            return rows
+    async def _verify(self, connection: Connection) -> None:
+        await verify(connection, self._selection.table, self._selection.names)
 
     async def _start(self, asked: Moment) -> Cursor | None:
         if self._changes is None:
@@ -84,7 +66,7 @@ class Pulling(pulling.Pulling):
             return Page([], began)
         keys = [key for key in await self.keys(connection, parts) if key is not None]
         found = await reading.by_key(connection, self._selection, self._selection.by_key, parts)
-        await verify(connection, self._selection.table, self._selection.names)
+        await self._verify(connection)
         return self._told(keys, found, began)
 
     async def _after(self, connection: Connection, changes: Changes, mark: Mark, over: str, now: int) -> Cursor | None:
@@ -101,6 +83,3 @@ class Pulling(pulling.Pulling):
             return list(map(key_of, parts))
         lists = [list(part) for part in zip(*parts, strict=True)]
         return [key_of(tuple(row)) for row in await connection.fetch(self._selection.canonical, *lists)]
-
-    def _use(self) -> AbstractAsyncContextManager[Connection]:
-        return self._sessions.use(self._selection.table.shown)

@@ -39,10 +39,30 @@ from .table import Connection, Table, check
 
 S = TypeVar("S", bound=Selection)
 C = TypeVar("C")
-P = TypeVar("P", bound=Pulling)
+P = TypeVar("P", bound=Pulling[Any, Any])
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600, description="a number of seconds above 0, up to 3600")]
 Overlap = Annotated[float, msgspec.Meta(ge=0, description="a number of seconds, 0 or more")]
+
+
+class DatabaseOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Options that all of these systems have."""
+
+    version: dict[str, str] = {}
+    """Object -> its column of whole numbers that every update raises, by whomever; compared instead of the row."""
+    changes: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """Table in which triggers note what is changed, such as "datasyncd.changes": then links can be live."""
+    overlap_s: Overlap = 300.0
+    """With a `cursor`: as long as the longest transaction that writes there. So much is read again each time."""
+    timeout_s: Seconds = 30.0
+    """The server ends a statement after so long."""
+    lock_s: Seconds = 5.0
+    """How long to wait for a lock that somebody else holds; then the call is tried again later."""
+    connect_s: Seconds = 10.0
+    """How long to wait for a connection."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
 
 
 class DatabaseAdapter(ABC, Generic[S, C, P]):
@@ -172,20 +192,19 @@ class DatabaseAdapter(ABC, Generic[S, C, P]):
             return records
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
-        """A hint when it begins to listen, and after each transaction that changed the object."""
+        """A hint when it begins to listen, and after each transaction that changed the object, until all is closed."""
         try:
             selection = await self._selection(object)
+            hints = self._hints(object)
+            if hints is None:
+                raise Unsupported(
+                    f"{self._context.system}: nothing tells of changes in {selection.table.shown}; use `every`"
+                )
+            async for hint in hints:
+                yield hint
         except Transient:
-            if self._sessions.closed:
-                return
-            raise
-        hints = self._hints(object)
-        if hints is None:
-            raise Unsupported(
-                f"{self._context.system}: nothing tells of changes in {selection.table.shown}; use `every`"
-            )
-        async for hint in hints:
-            yield hint
+            if not self._sessions.closed:
+                raise
 
     async def aclose(self) -> None:
         """Close all connections; a call that runs is cut short."""

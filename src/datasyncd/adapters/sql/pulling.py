@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, TypeVar
 
 from datasyncd.adapters.contract import Context, Cursor, Key, Malformed, Moment, Native, Page, Record
 from datasyncd.adapters.mark import highest
 
 from . import overlap, reading
 from .selection import Selection
+from .session import Sessions
+from .table import Connection
+
+S = TypeVar("S", bound=Selection)
+C = TypeVar("C")
 
 
-class Pulling(ABC):
+class Pulling(ABC, Generic[S, C]):
     """Pulls of one object."""
 
-    def __init__(self, context: Context, selection: Selection, overlap: int) -> None:
-        """`overlap`: of an incremental pull by a cursor column, in microseconds."""
+    def __init__(self, context: Context, sessions: Sessions, selection: S, changes: C | None, overlap: int) -> None:
+        """`changes`: what notes the changes of the object; `overlap`: of an incremental pull by a cursor column, in
+        microseconds."""
         self._context = context
+        self._sessions = sessions
+        self._changes = changes
         self._selection = selection
         self._spec = selection.spec
         self._overlap = overlap
@@ -29,9 +38,19 @@ class Pulling(ABC):
         async for page in self._by_cursor_column(seen) if seen else self._everything():
             yield page
 
-    @abstractmethod
     async def fetch(self, sql: str, *values: Any) -> list[Any]:
         """Rows, from a table that is what it was when it was described."""
+        async with self._use() as connection:
+            rows: list[Any] = await connection.fetch(sql, *values)
+            await self._verify(connection)
+            return rows
+
+    @abstractmethod
+    async def _verify(self, connection: Connection) -> None:
+        """Raise `NotFound` if the table is no longer what it was when it was described."""
+
+    def _use(self) -> AbstractAsyncContextManager[Connection]:
+        return self._sessions.use(self._selection.table.shown)
 
     async def _start(self, asked: Moment) -> Cursor | None:
         """The cursor after a pull of everything that begins now."""

@@ -87,6 +87,17 @@ class Sessions(ABC):
             raise
         return connection
 
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[Connection]:
+        """A connection of its own for somebody who listens, ended at the end."""
+        connection = await self.connect()
+        try:
+            yield connection
+        except self.failures as error:
+            raise self._trouble(error, self.place) from None
+        finally:
+            self.end(connection)
+
     async def aclose(self) -> None:
         """Close all connections at once, whatever they are doing."""
         self.closed = True
