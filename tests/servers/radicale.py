@@ -25,6 +25,8 @@ from urllib.parse import quote
 
 USER, PASSWORD = "ann", "pässword: 1"
 PATIENCE_S = 30.0
+LARGEST_CARD = 500_000
+"""Octets."""
 _MKCOL = """<?xml version="1.0"?><mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><set><prop><resourcetype>
 <collection/><C:addressbook/></resourcetype></prop></set></mkcol>"""
 
@@ -119,7 +121,11 @@ def running() -> Iterator[Server]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(PATIENCE_S)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         log.close()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -151,7 +157,7 @@ def main(folder: Path, port: int) -> None:
     configuration = config.load()
     configuration.update(
         {
-            "server": {"hosts": f"127.0.0.1:{port}"},
+            "server": {"hosts": f"127.0.0.1:{port}", "max_resource_size": str(LARGEST_CARD)},
             "auth": {
                 "type": "htpasswd",
                 "htpasswd_filename": str(login),

@@ -34,7 +34,7 @@ from datasyncd.adapters.registry import AdapterKind, manifest_of
 
 from .address_book import AddressBook, Features, Found
 from .client import Client
-from .names import KEY, columns, name_of
+from .names import KEY, columns, doubles, name_of
 from .reading import PAGE, Pulling, Selection, records_in
 from .searching import askable, comparable, matches
 from .writing import Push
@@ -99,7 +99,6 @@ class CarddavAdapter:
             condition=Condition.ENFORCED,
             # A card that is changed and changed back may have the same ETag again.
             version_order=VersionOrder.DIGEST,
-            returns_image=True,
             late_s=LATE_S,
             search_lag_s=LAG_S,
             pull_is_reading=True,
@@ -113,6 +112,8 @@ class CarddavAdapter:
         spec = self._context.objects.get(object)
         if spec is not None and spec.key != KEY:
             raise Unsupported(f'{self._context.system}: a card is named by its address: `key = "{KEY}"` expected')
+        if spec is not None and (twice := doubles(spec.columns)):
+            raise Unsupported(f"{self._context.system}: {' and '.join(twice)} are one field of a card: map it once")
         features = await self._book(object).look()
         return Schema(object, columns(spec.columns if spec is not None else ()), lacks=_lacking(features))
 

@@ -32,7 +32,8 @@ from .trouble import (
     trouble,
 )
 
-_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]").search
+_UNFIT = re.compile("[/\x00-\x1f\x7f\ud800-\udfff]").search
+_NO_NAMES = ("", ".", "..")
 _XML = "application/xml; charset=utf-8"
 _CARD = "text/vcard; charset=utf-8"
 _NO_TOKEN = (BAD_REQUEST, FORBIDDEN, CONFLICT, GONE, STALE)
@@ -58,6 +59,11 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 Found: TypeAlias = "Held | Unreadable | None"
 """What there is for a key; None: nothing."""
+
+
+def _nothing_or_unfit(key: Key) -> Found:
+    """What there is for a key that no server is asked for."""
+    return None if key in _NO_NAMES else Unreadable("its address has a slash or a control character in it")
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -112,8 +118,8 @@ class AddressBook:
         return unquote(last) if last and unquote(folder) + "/" == self._path else None
 
     def is_key(self, key: Key) -> bool:
-        """Whether a text can be the last part of an address."""
-        return key not in ("", ".", "..") and not _CONTROL(key)
+        """Whether a text can be the last part of an address. With a slash, servers take it for another place."""
+        return key not in _NO_NAMES and not _UNFIT(key)
 
     def _of(self, key: Key) -> URL:
         return self._url.with_path(self._raw(key), encoded=True)
@@ -179,8 +185,8 @@ class AddressBook:
     async def cards(self, keys: Sequence[Key]) -> dict[Key, Found]:
         """What there is for these keys now."""
         wanted = [key for key in dict.fromkeys(keys) if self.is_key(key)]
-        found = dict.fromkeys(keys, None) | await self._multiget(wanted) if wanted else dict[Key, Found]()
-        return {key: found.get(key) for key in keys}
+        found = await self._multiget(wanted) if wanted else {}
+        return {key: found[key] if key in found else _nothing_or_unfit(key) for key in keys}
 
     async def containing(self, name: str, texts: Sequence[str]) -> dict[Key, Found] | None:
         """Cards of which a property contains one of these texts, and perhaps others; None: the server does not tell."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import aiohttp
@@ -82,7 +83,7 @@ class Client:
         session = self._opened()
         try:
             async with session.request(
-                method, url, data=body or None, headers=headers, allow_redirects=False
+                method, url, data=BytesIO(body) if body else None, headers=headers, allow_redirects=False
             ) as response:
                 read = bytearray()
                 async for piece in response.content.iter_chunked(_PIECE):

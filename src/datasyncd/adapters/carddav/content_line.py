@@ -126,12 +126,12 @@ def folded(line: str, end: str) -> str:
 
 def _cut(line: str, start: int, room: int) -> int:
     """Where the piece ends that begins at `start` and has room for so many octets."""
-    cut = start
-    while cut < len(line) and room >= (size := len(line[cut].encode("utf-8", "surrogatepass"))):
-        room -= size
-        cut += 1
-    if cut == len(line):
-        return cut
+    piece = line[start : start + room]
+    if not piece.isascii():
+        piece = piece.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    cut = start + max(len(piece), 1)
+    if cut >= len(line):
+        return len(line)
     back = cut
     while back > start and not _divides(line, back):
         back -= 1

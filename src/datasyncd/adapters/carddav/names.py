@@ -87,6 +87,15 @@ def name_of(native: str) -> NativeName | None:
     return NativeName(native, Lines(name, None if kind is None else kind.upper()), place)
 
 
+def doubles(mapped: Sequence[str]) -> tuple[str, ...]:
+    """Names of which each means the same; (): there are none."""
+    meant: dict[tuple[Lines, int | None], list[str]] = {}
+    for name in (name_of(native) for native in dict.fromkeys(mapped)):
+        if name is not None:
+            meant.setdefault((name.lines, name.part), []).append(name.native)
+    return next((tuple(natives) for natives in meant.values() if len(natives) > 1), ())
+
+
 def columns(mapped: Sequence[str]) -> tuple[Column, ...]:
     """What a card can hold: the names that are mapped, and the most usual ones besides."""
     usual = [f"{name}.{part}" for name in ("N", "ADR", "ORG") for part in PARTS[name]]

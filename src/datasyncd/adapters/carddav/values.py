@@ -56,6 +56,11 @@ def chosen(card: Card, names: Sequence[NativeName]) -> Chosen:
     return found
 
 
+def unfit(text: str) -> str:
+    """Why a text has no form in a card; "": it has one."""
+    return "text without control characters expected by a card" if _UNFIT(text) else ""
+
+
 def fields_of(card: Card, names: Sequence[NativeName]) -> dict[str, Native]:
     """What a card says. A value in an old encoding is left out: it is not known."""
     lines = chosen(card, names)
@@ -86,8 +91,8 @@ def write(card: Card, names: Sequence[NativeName], fields: Mapping[NativeName, N
         for name, value in changes:
             try:
                 made.append((name, _checked(name, value)))
-            except Unfit as unfit:
-                refused[name.native] = str(unfit)
+            except Unfit as error:
+                refused[name.native] = str(error)
         if made:
             _write(card, lines[about], made)
     return refused
@@ -149,8 +154,8 @@ def _checked(name: NativeName, value: Native) -> str | list[str]:
         texts = ["" if value is None else value]
         if not isinstance(texts[0], str):
             raise Unfit("a text expected")
-    if any(map(_UNFIT, texts)):
-        raise Unfit("text without control characters expected by a card")
+    if why := next(filter(None, map(unfit, texts)), ""):
+        raise Unfit(why)
     return texts if name.is_list else texts[0]
 
 

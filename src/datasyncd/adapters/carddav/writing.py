@@ -15,7 +15,6 @@ import msgspec
 from datasyncd.adapters.contract import (
     Clash,
     Key,
-    Malformed,
     Missing,
     Native,
     Outcome,
@@ -30,7 +29,7 @@ from datasyncd.adapters.digest import alike_but
 from datasyncd.adapters.errors import AdapterError
 
 from . import multistatus
-from .address_book import AddressBook, Found, Held, Unreadable
+from .address_book import AddressBook, Found, Held
 from .card import Card, NotACard, sent
 from .client import AT_ONCE, Answer, Lost, TooLarge
 from .names import KEY, UID, NativeName, name_of
@@ -50,7 +49,7 @@ from .trouble import (
     WRONG_KIND,
     is_unsure,
 )
-from .values import fields_of, new_card
+from .values import fields_of, new_card, unfit
 from .values import write as write_fields
 
 Attempt: TypeAlias = "Callable[[int, Write, Found], Awaitable[Outcome]]"
@@ -149,16 +148,20 @@ class Push:
         fields, refused = self._named(write)
         key = write.key
         if key is None or not self._book.is_key(key):
-            return Rejected(f"{KEY}: a new card needs one, and it can have no control characters", (KEY,))
+            return Rejected(f"{KEY}: a new card needs one, without slashes and control characters", (KEY,))
         if fields.pop(KEY, key) not in (key, ""):
             refused[KEY] = "is not that of the new card"
-        uid = next((value for name, value in fields.items() if _is_uid(name) and value), None)
+        uid = key.removesuffix(".vcf")
+        for name, value in fields.items():
+            if isinstance(name, NativeName) and _is_uid(name) and value:
+                uid = str(value)
+                refused |= {name.native: why} if (why := unfit(uid)) else {}
         if refused:
             return _rejected(refused)
         named = {name: value for name, value in fields.items() if isinstance(name, NativeName) and not _is_uid(name)}
-        card, unfit = new_card(uid if isinstance(uid, str) else key.removesuffix(".vcf"), self._selection.names, named)
-        if unfit:
-            return _rejected(unfit)
+        card, refused = new_card(uid, self._selection.names, named)
+        if refused:
+            return _rejected(refused)
         answer = await self._book.put(key, sent(card.text), None)
         if answer.status == STALE:
             there = (await self._book.cards([key]))[key]
@@ -175,8 +178,8 @@ class Push:
         now = None if held is None else self._selection.record_of(key, held)
         if held is None or now is None:
             return Missing()
-        if isinstance(now, Malformed) or isinstance(held, Unreadable):
-            return Rejected(f"the card cannot be read: {now.reason if isinstance(now, Malformed) else ''}")
+        if not isinstance(now, Record) or not isinstance(held, Held):
+            return Rejected("what is there is quarantined: it is not a card that can be read")
         if write.version is not None and write.version != now.version:
             return Stale()
         return await self._change(
@@ -207,6 +210,8 @@ class Push:
             return Written(key)
         if write.version is not None and write.version != self._selection.version_of(held.tag):
             return Stale()
+        if not held.tag:
+            return Rejected("the server does not say which version of the card it has")
         answer = await self._book.delete(key, held.tag)
         if answer.status in (MISSING, GONE):
             return Written(key)
