@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from datasyncd.adapters.contract import Column, Gone, Malformed, ObjectSpec, Rejected, Write, Written
+from datasyncd.adapters.contract import Column, Gone, ObjectSpec, Rejected, Write, Written
 from datasyncd.adapters.errors import NotFound, Unsupported
-from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
+from datasyncd.adapters.testing.desk import one, opened, pages, records
+from tests.adapters.sql.tables import DatabaseTables
 from tests.servers.mysql import Database
 
 HERE = Path()
@@ -52,45 +52,19 @@ TYPES = {
 """Column -> its type, and two values as they are read and written."""
 
 
-async def of_all_types(database: Database) -> ObjectSpec:
-    columns = ", ".join(f"`{name}` {type}" for name, (type, _, _) in TYPES.items())
-    await database.run(f"CREATE TABLE things (id integer PRIMARY KEY, {columns})")
-    return ObjectSpec("things", "id", tuple(TYPES))
+@pytest.fixture
+def database(mysql: Database) -> Database:
+    return mysql
 
 
-@pytest.mark.parametrize("place", [1, 2])
-async def test_every_type_comes_back_as_it_was_written(mysql: Database, place: int) -> None:
-    spec = await of_all_types(mysql)
-    values: dict[str, Any] = {name: known[place] for name, known in TYPES.items()}
+class TestTables(DatabaseTables):
+    kind = "mysql"
+    types = TYPES
+    not_found = ("document",)
+    series = "(SELECT seq AS n FROM seq_{}_to_{}) AS s"
 
-    async with opened("mysql", HERE, spec, dsn=mysql.dsn()) as desk:
-        (created,) = await desk.push("things", [Write("create", "1", values)])
-        assert isinstance(created, Written), created
-        read = await one(desk, "things", "1")
-
-        assert {name: read.fields[name] for name in TYPES} == values
-        assert {name: type(read.fields[name]) for name in TYPES} == {name: type(v) for name, v in values.items()}
-        assert created.image == read
-
-        (cleared,) = await desk.push("things", [Write("update", "1", dict.fromkeys(TYPES), read.version)])
-        assert isinstance(cleared, Written), cleared
-        assert (await one(desk, "things", "1")).fields == {"id": 1, **dict.fromkeys(TYPES)}
-        (set_again,) = await desk.push("things", [Write("update", "1", values)])
-        assert isinstance(set_again, Written), set_again
-        assert await one(desk, "things", "1") == read
-
-
-@pytest.mark.parametrize("name", sorted(name for name in TYPES if name != "document"))
-async def test_records_are_found_by_a_value_of_any_type(mysql: Database, name: str) -> None:
-    spec = await of_all_types(mysql)
-    rows = [{name: known[place] for name, known in TYPES.items()} for place in (1, 2)]
-
-    async with opened("mysql", HERE, spec, dsn=mysql.dsn()) as desk:
-        await desk.push("things", [Write("create", str(n), row) for n, row in enumerate(rows)])
-
-        for n, row in enumerate(rows):
-            assert [record.key for record in await desk.find("things", name, [row[name]])] == [str(n)]
-        assert await desk.find("things", name, [object()]) == []
+    def shown(self, database: Database, table: str) -> str:
+        return f"{database.name}.{table}"
 
 
 @pytest.mark.parametrize(
@@ -197,41 +171,6 @@ async def test_generated_columns_are_read_and_follow_what_is_written(mysql: Data
         assert made.image.fields == {"id": 1, "price": "3", "twice": "6", "half": "1.5"}
 
 
-async def test_a_composite_key_is_a_list_of_texts_and_pages_by_all_its_parts(mysql: Database) -> None:
-    await mysql.run(
-        "CREATE TABLE seats (shop varchar(20), n integer, name text, PRIMARY KEY (shop, n))",
-        "INSERT INTO seats SELECT concat('s', seq % 3), seq, 'x' FROM seq_1_to_2500",
-    )
-    spec = ObjectSpec("seats", "shop", ("name",), more_keys=("n",))
-    async with opened("mysql", HERE, spec, dsn=mysql.dsn()) as desk:
-        assert (await desk.describe("seats")).key_assigned
-        found = await pages(desk, "seats")
-
-        keys = [record.key for page in found for record in page.records]
-        assert (len(keys), len(set(keys))) == (2500, 2500)
-        assert [page.complete for page in found] == [False, False, True]
-        assert await desk.read("seats", ['["s1","4"]', '["s1","5"]', "s1", '["s1","x"]', "[1]"]) == [
-            await one(desk, "seats", '["s1","4"]'), Gone('["s1","5"]'), Gone("s1"), Gone('["s1","x"]'), Gone("[1]"),
-        ]  # fmt: skip
-        assert len(await desk.read("seats", keys)) == 2500
-        outcomes = await desk.push(
-            "seats",
-            [
-                Write("create", None, {"shop": 'a "b"', "n": 1, "name": "new"}),
-                Write("update", '["s1","4"]', {"name": "four"}),
-                Write("update", '["s1","7"]', {"n": 70_000, "name": "moved"}),
-                Write("delete", '["s1","10"]'),
-            ],
-        )
-        assert [outcome.key for outcome in outcomes if isinstance(outcome, Written)] == [
-            '["a \\"b\\"","1"]', '["s1","4"]', '["s1","70000"]', '["s1","10"]',
-        ]  # fmt: skip
-        held = await records(desk, "seats")
-        assert held['["a \\"b\\"","1"]'] == {"shop": 'a "b"', "n": 1, "name": "new"}
-        assert [held['["s1","4"]']["name"], held['["s1","70000"]']["name"]] == ["four", "moved"]
-        assert not {'["s1","7"]', '["s1","10"]'} & held.keys()
-
-
 @pytest.mark.parametrize(
     ("type", "keys"),
     [
@@ -320,36 +259,6 @@ async def test_a_key_that_does_not_tell_rows_apart_is_refused(mysql: Database, c
     async with opened("mysql", HERE, ObjectSpec("things", "id", ()), dsn=mysql.dsn()) as desk:
         with pytest.raises(Unsupported, match=f"desk: the key 'id' of {mysql.name}.things {reason}"):
             await desk.describe("things")
-
-
-async def test_rows_without_a_key_are_told_and_the_pull_is_not_complete(mysql: Database) -> None:
-    await mysql.run(
-        "CREATE TABLE things (id varchar(9) UNIQUE, name text)",
-        "INSERT INTO things VALUES (NULL, 'a'), (NULL, 'b'), ('k', 'c')",
-    )
-    async with opened("mysql", HERE, ObjectSpec("things", "id", ("name",)), dsn=mysql.dsn()) as desk:
-        found = await pages(desk, "things")
-
-        assert [list(page.malformed) for page in found] == [
-            [Malformed(None, f"table {mysql.name}.things", "2 rows have no 'id'")]
-        ]
-        assert [page.complete for page in found] == [False]
-        assert list(await records(desk, "things")) == ["k"]
-
-
-async def test_a_view_is_only_read_and_keys_that_repeat_are_quarantined(mysql: Database) -> None:
-    await mysql.run(
-        "CREATE TABLE a (id integer PRIMARY KEY, name text)",
-        "INSERT INTO a SELECT seq, 'x' FROM seq_1_to_1500",
-        "CREATE VIEW things AS SELECT * FROM a UNION ALL SELECT 1000, 'again' UNION ALL SELECT 7, 'again'",
-    )
-    async with opened("mysql", HERE, ObjectSpec("things", "id", ("name",)), dsn=mysql.dsn()) as desk:
-        schema = await desk.describe("things")
-        assert [column.why_not for column in schema.columns] == ["it is a column of a view"] * 2
-        assert {row.key for row in await malformed(desk, "things")} == {"7", "1000"}
-        assert len(await records(desk, "things")) >= 1498
-        (outcome,) = await desk.push("things", [Write("update", "1", {"name": "y"})])
-        assert "a view is only read" in str(outcome)
 
 
 async def test_a_partitioned_and_a_versioned_table_are_tables(mysql: Database) -> None:

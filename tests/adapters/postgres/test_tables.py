@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from datasyncd.adapters.contract import Column, Gone, Malformed, ObjectSpec, Record, Write, Written
+from datasyncd.adapters.contract import Column, Gone, ObjectSpec, Record, Write, Written
 from datasyncd.adapters.errors import NotFound, Unsupported
-from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
+from datasyncd.adapters.testing.desk import one, opened, pages, records
+from tests.adapters.sql.tables import DatabaseTables
 from tests.servers.postgres import Database
 
 HERE = Path()
@@ -55,46 +55,15 @@ MOOD = "CREATE TYPE mood AS ENUM ('sad', 'happy')"
 DOMAIN = "CREATE DOMAIN email_address AS varchar(40) CHECK (value LIKE '%@%')"
 
 
-async def of_all_types(database: Database) -> ObjectSpec:
-    columns = ", ".join(f'"{name}" {type}' for name, (type, _, _) in TYPES.items())
-    await database.run(MOOD, DOMAIN, f"CREATE TABLE things (id integer PRIMARY KEY, {columns})")
-    return ObjectSpec("things", "id", tuple(TYPES))
+class TestTables(DatabaseTables):
+    kind = "postgres"
+    types = TYPES
+    not_found = ("written", "padded", "document")
+    makes_types = (MOOD, DOMAIN)
+    series = "generate_series({}, {}) AS n"
 
-
-@pytest.mark.parametrize("place", [1, 2])
-async def test_every_type_comes_back_as_it_was_written(database: Database, place: int) -> None:
-    spec = await of_all_types(database)
-    values: dict[str, Any] = {name: known[place] for name, known in TYPES.items()}
-
-    async with opened("postgres", HERE, spec, dsn=database.dsn()) as desk:
-        (created,) = await desk.push("things", [Write("create", "1", values)])
-        assert isinstance(created, Written), created
-        read = await one(desk, "things", "1")
-
-        assert {name: read.fields[name] for name in TYPES} == values
-        assert {name: type(read.fields[name]) for name in TYPES} == {name: type(v) for name, v in values.items()}
-        assert created.image == read
-
-        (cleared,) = await desk.push("things", [Write("update", "1", dict.fromkeys(TYPES), read.version)])
-        assert isinstance(cleared, Written), cleared
-        assert (await one(desk, "things", "1")).fields == {"id": 1, **dict.fromkeys(TYPES)}
-        (set_again,) = await desk.push("things", [Write("update", "1", values)])
-        assert isinstance(set_again, Written), set_again
-        assert await one(desk, "things", "1") == read
-
-
-@pytest.mark.parametrize("name", sorted(name for name in TYPES if name not in ("written", "padded", "document")))
-async def test_records_are_found_by_a_value_of_any_type(database: Database, name: str) -> None:
-    spec = await of_all_types(database)
-    rows = [{name: known[place] for name, known in TYPES.items()} for place in (1, 2)]
-
-    async with opened("postgres", HERE, spec, dsn=database.dsn()) as desk:
-        await desk.push("things", [Write("create", str(n), row) for n, row in enumerate(rows)])
-
-        for n, row in enumerate(rows):
-            found = {record.key for record in await desk.find("things", name, [row[name]])}
-            assert found == {str(other) for other, values in enumerate(rows) if values[name] == row[name]} | {str(n)}
-        assert await desk.find("things", name, [object()]) == []
+    def shown(self, database: Database, table: str) -> str:
+        return f"public.{table}"
 
 
 async def test_describe_tells_kinds_lengths_and_what_can_be_written(database: Database) -> None:
@@ -134,39 +103,6 @@ async def test_generated_columns_are_read_and_follow_what_is_written(database: D
         assert isinstance(made, Written)
         assert made.image is not None
         assert made.image.fields == {"id": 1, "price": "3", "twice": "6", "half": "1.5"}
-
-
-async def test_a_composite_key_is_a_list_of_texts_and_pages_by_all_its_parts(database: Database) -> None:
-    await database.run(
-        "CREATE TABLE seats (shop text, n integer, name text, PRIMARY KEY (shop, n))",
-        "INSERT INTO seats SELECT 's' || n % 3, n, 'x' FROM generate_series(1, 2500) n",
-    )
-    spec = ObjectSpec("seats", "shop", ("name",), more_keys=("n",))
-    async with opened("postgres", HERE, spec, dsn=database.dsn()) as desk:
-        assert (await desk.describe("seats")).key_assigned
-        found = await pages(desk, "seats")
-
-        assert len({record.key for page in found for record in page.records}) == 2500
-        assert [page.complete for page in found] == [False, False, True]
-        assert await desk.read("seats", ['["s1","4"]', '["s1","5"]', "s1", '["s1","x"]', "[1]"]) == [
-            await one(desk, "seats", '["s1","4"]'), Gone('["s1","5"]'), Gone("s1"), Gone('["s1","x"]'), Gone("[1]"),
-        ]  # fmt: skip
-        outcomes = await desk.push(
-            "seats",
-            [
-                Write("create", None, {"shop": 'a "b"', "n": 1, "name": "new"}),
-                Write("update", '["s1","4"]', {"name": "four"}),
-                Write("update", '["s1","7"]', {"n": 70_000, "name": "moved"}),
-                Write("delete", '["s1","10"]'),
-            ],
-        )
-        assert [outcome.key for outcome in outcomes if isinstance(outcome, Written)] == [
-            '["a \\"b\\"","1"]', '["s1","4"]', '["s1","70000"]', '["s1","10"]',
-        ]  # fmt: skip
-        held = await records(desk, "seats")
-        assert held['["a \\"b\\"","1"]'] == {"shop": 'a "b"', "n": 1, "name": "new"}
-        assert [held['["s1","4"]']["name"], held['["s1","70000"]']["name"]] == ["four", "moved"]
-        assert not {'["s1","7"]', '["s1","10"]'} & held.keys()
 
 
 async def test_keys_are_ordered_by_the_server(database: Database) -> None:
@@ -225,36 +161,6 @@ async def test_a_key_that_does_not_tell_rows_apart_is_refused(database: Database
     async with opened("postgres", HERE, ObjectSpec("things", "id", ()), dsn=database.dsn()) as desk:
         with pytest.raises(Unsupported, match=f"desk: the key 'id' of public.things {reason}"):
             await desk.describe("things")
-
-
-async def test_rows_without_a_key_are_told_and_the_pull_is_not_complete(database: Database) -> None:
-    await database.run(
-        "CREATE TABLE things (id text UNIQUE, name text)",
-        "INSERT INTO things VALUES (NULL, 'a'), (NULL, 'b'), ('k', 'c')",
-    )
-    async with opened("postgres", HERE, ObjectSpec("things", "id", ("name",)), dsn=database.dsn()) as desk:
-        found = await pages(desk, "things")
-
-        assert [list(page.malformed) for page in found] == [[
-            Malformed(None, "table public.things", "2 rows have no 'id'")
-        ]]  # fmt: skip
-        assert [page.complete for page in found] == [False]
-        assert list(await records(desk, "things")) == ["k"]
-
-
-async def test_a_view_is_only_read_and_keys_that_repeat_are_quarantined(database: Database) -> None:
-    await database.run(
-        "CREATE TABLE a (id integer PRIMARY KEY, name text)",
-        "INSERT INTO a SELECT n, 'x' FROM generate_series(1, 1500) n",
-        "CREATE VIEW things AS SELECT * FROM a UNION ALL SELECT 1000, 'again' UNION ALL SELECT 7, 'again'",
-    )
-    async with opened("postgres", HERE, ObjectSpec("things", "id", ("name",)), dsn=database.dsn()) as desk:
-        schema = await desk.describe("things")
-        assert [column.why_not for column in schema.columns] == ["it is a column of a view"] * 2
-        assert {row.key for row in await malformed(desk, "things")} == {"7", "1000"}
-        assert len(await records(desk, "things")) >= 1498
-        (outcome,) = await desk.push("things", [Write("update", "1", {"name": "y"})])
-        assert "a view is only read" in str(outcome)
 
 
 async def test_a_partitioned_table_is_one_table(database: Database) -> None:
