@@ -22,6 +22,7 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.errors import Transient
 from datasyncd.adapters.testing.desk import one, opened, records
+from tests.adapters.sql.writes import DatabaseWrites
 from tests.servers.postgres import Database
 
 HERE = Path()
@@ -44,23 +45,13 @@ async def shop(database: Database) -> Database:
     return database
 
 
+class TestWrites(DatabaseWrites):
+    kind = "postgres"
+
+
 def images(outcomes: Any) -> list[dict[str, Any]]:
     assert all(isinstance(outcome, Written) for outcome in outcomes), outcomes
     return [outcome.image.fields for outcome in outcomes]
-
-
-async def test_an_update_is_stale_once_a_mapped_column_changed_and_only_then(shop: Database) -> None:
-    async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk:
-        version = (await one(desk, "contacts", "1")).version
-        await shop.run("UPDATE contacts SET note = 'not ours' WHERE id = 1")
-        (first,) = await desk.push("contacts", [Write("update", "1", {"name": "Anna"}, version)])
-        await shop.run("UPDATE contacts SET age = 30 WHERE id = 1")
-        assert isinstance(first, Written)
-        assert first.image is not None
-        (second,) = await desk.push("contacts", [Write("update", "1", {"name": "Anne"}, first.image.version)])
-
-        assert second == Stale()
-        assert await shop.rows("SELECT name, age, note FROM contacts WHERE id = 1") == [("Anna", 30, "not ours")]
 
 
 async def test_an_answer_says_whether_anything_but_the_write_changed_the_row(shop: Database) -> None:
@@ -75,26 +66,6 @@ async def test_an_answer_says_whether_anything_but_the_write_changed_the_row(sho
             (answer,) = await desk.push("contacts", [Write("update", "1", {"email": email}, told)])
 
             assert answer == Written("1", await one(desk, "contacts", "1"), alone)
-
-
-async def test_a_version_column_is_compared_and_raised(shop: Database) -> None:
-    await shop.run("ALTER TABLE contacts ADD counter bigint NOT NULL DEFAULT 1")
-    options: dict[str, Any] = {"dsn": shop.dsn(), "version": {"contacts": "counter"}}
-    async with opened("postgres", HERE, CONTACTS, **options) as desk:
-        record = await one(desk, "contacts", "1")
-        assert record.version == 1
-        assert "counter" not in record.fields
-        await shop.run("UPDATE contacts SET note = 'x', counter = counter + 1 WHERE id = 1")
-
-        outcomes = await desk.push(
-            "contacts", [Write("update", "1", {"name": "Anna"}, 1), Write("update", "2", {"name": "Ben"}, 1)]
-        )
-
-        assert outcomes[0] == Stale()
-        assert isinstance(outcomes[1], Written)
-        assert outcomes[1].image is not None
-        assert outcomes[1].image.version == 2
-        assert await shop.rows("SELECT counter FROM contacts ORDER BY id") == [(2,), (2,), (1,)]
 
 
 TOO_LONG = Rejected("name: a value of the type character varying(10) expected", ("name",))
@@ -152,57 +123,12 @@ async def test_the_refused_say_why_and_the_others_are_written(shop: Database, wr
         assert sorted(row["name"] for row in held.values()) == ["Ann", "Bob", "Dan", "Eve", "before"]
 
 
-async def test_many_refusals_in_a_batch_each_have_their_own_outcome(shop: Database) -> None:
-    """F89."""
-    writes = [
-        Write("create", None, {"email": f"p{n}@x.org", "name": "x" * 20 if n % 7 == 0 else f"P{n}"}) for n in range(300)
-    ]
-    async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk:
-        outcomes = await desk.push("contacts", writes)
-
-        assert [isinstance(o, Rejected) for o in outcomes] == [n % 7 == 0 for n in range(300)]
-        made = {o.key: w.fields["email"] for o, w in zip(outcomes, writes, strict=True) if isinstance(o, Written)}
-        held = await records(desk, "contacts")
-        assert {key: held[key]["email"] for key in made} == made
-
-
-async def test_two_creates_of_one_batch_with_the_same_unique_value(shop: Database) -> None:
-    async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk:
-        first, second = await desk.push(
-            "contacts", [Write("create", None, {"email": "dan@x.org", "name": name}) for name in ("Dan", "Dana")]
-        )
-
-        assert isinstance(first, Written)
-        assert second == Clash("email", first.key)
-
-
 async def test_a_clash_by_an_expression_names_the_field(shop: Database) -> None:
     await shop.run("CREATE UNIQUE INDEX by_address ON contacts (lower(email))")
     async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk:
         outcomes = await desk.push("contacts", [Write("create", None, {"email": "ANN@x.org", "name": "A"})])
 
         assert outcomes == [Clash("email")]
-
-
-async def test_a_clash_of_several_columns_finds_the_other_row(database: Database) -> None:
-    await database.run(
-        "CREATE TABLE seats (id integer PRIMARY KEY, shop text, n integer, UNIQUE (shop, n))",
-        "INSERT INTO seats VALUES (1, 's', 1), (2, 's', 2)",
-    )
-    async with opened("postgres", HERE, ObjectSpec("seats", "id", ("shop", "n")), dsn=database.dsn()) as desk:
-        outcomes = await desk.push(
-            "seats", [Write("update", "2", {"n": 1}), Write("create", "3", {"shop": "s", "n": 1})]
-        )
-
-        assert outcomes == [Clash("n"), Clash("shop", "1")]
-
-
-async def test_others_refer_to_what_is_to_be_deleted(shop: Database) -> None:
-    await shop.run("CREATE TABLE orders (contact integer REFERENCES contacts)", "INSERT INTO orders VALUES (1)")
-    async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk:
-        outcomes = await desk.push("contacts", [Write("delete", "1"), Write("delete", "2")])
-
-        assert outcomes == [Rejected("other rows refer to it (orders_contact_fkey)"), Written("2")]
 
 
 async def test_a_constraint_that_waits_for_the_commit_stops_only_its_own_write(database: Database) -> None:
@@ -276,25 +202,6 @@ async def test_a_trigger_that_leaves_writes_out_is_told(shop: Database) -> None:
         }  # fmt: skip
         written = [outcome for outcome in outcomes[:3] if isinstance(outcome, Written)]
         assert [held[outcome.key]["age"] for outcome in written] == [12, 14]
-
-
-async def test_writes_of_one_record_in_one_batch_are_made_in_order(shop: Database) -> None:
-    async with opened("postgres", HERE, CONTACTS, dsn=shop.dsn()) as desk:
-        version = (await one(desk, "contacts", "1")).version
-        outcomes = await desk.push(
-            "contacts",
-            [
-                Write("update", "1", {"name": "first"}, version),
-                Write("update", "1", {"age": 5}),
-                Write("update", "1", {"name": "third"}, version),
-                Write("delete", "2"),
-                Write("create", "2", {"name": "again"}),
-            ],
-        )
-
-        assert [type(outcome) for outcome in outcomes] == [Written, Written, Stale, Written, Written]
-        held = await records(desk, "contacts")
-        assert (held["1"]["name"], held["1"]["age"], held["2"]["name"]) == ("first", 5, "again")
 
 
 async def test_a_mapped_key_can_be_given_and_changed(database: Database) -> None:
