@@ -146,7 +146,11 @@ def fresh_version_fetched(replace: Replace) -> None:
 @mutant(5, "P2", "a pre-flight where stale writes are not refused")
 def no_pre_flight(replace: Replace) -> None:
     original: Any = delivery._plan_update
-    replace(delivery, "_plan_update", lambda *given: original(*given[:-1], True))
+
+    def plan(cluster: Any, entity: Any, link: LinkRule, binding: Any, fp: Any, fresh: bool) -> Any:
+        return original(cluster, entity, link, binding, fp, fresh or not link.whole_record)
+
+    replace(delivery, "_plan_update", plan)
 
 
 @mutant(6, "P7", "the outbox is durable")
@@ -320,8 +324,9 @@ def no_mass_delete_guard(replace: Replace) -> None:
 def moved_as_deleted(replace: Replace) -> None:
     original = MemoryAdapter.read
 
-    async def read(self: Any, object: str, keys: Any) -> Any:
-        return [Gone(a.key) if isinstance(a, Moved) else a for a in await original(self, object, keys)]
+    async def read(self: Any, object: str, keys: Any, *, strong: bool = False) -> Any:
+        answers = await original(self, object, keys, strong=strong)
+        return [Gone(a.key) if isinstance(a, Moved) else a for a in answers]
 
     replace(MemoryAdapter, "read", read)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import lru_cache
 from random import Random
 from typing import TypeAlias
 
@@ -210,7 +211,7 @@ class MemoryAdapter:
 
     def _whole(self, spec: ObjectSpec, key: Key, state: State) -> Record:
         held = {spec.key: key, **(state.fields or {})}
-        fields = {name: held[name] for name in spec.columns if name in held}
+        fields = {name: held[name] for name in columns_of(spec) if name in held}
         return Record(key, fields, versioned(spec, self._world.capabilities.version_order)(state))
 
     def _shown(self, object: str, at: int, start: int, by_time: bool) -> list[tuple[Key, State]]:
@@ -247,6 +248,12 @@ class MemoryAdapter:
             return self._context.objects[object]
         except KeyError:
             raise NotFound(f"{self._context.system}: no link uses the table {object!r}") from None
+
+
+@lru_cache(maxsize=1024)
+def columns_of(spec: ObjectSpec) -> tuple[str, ...]:
+    """All native names that a reading needs, in order: they are asked for with each record."""
+    return spec.columns
 
 
 def _comparable(value: Native) -> Native:

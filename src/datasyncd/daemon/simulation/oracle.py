@@ -64,8 +64,8 @@ class Oracle:
         """When people made a record: by system and key."""
         self._steps: dict[tuple[str, str], list[tuple[int, int]]] = {}
         """When and by how much people moved the counter of each record."""
-        self.merged: dict[tuple[str, str], str] = {}
-        """Records that somebody merged into another one: by system and key the key of the survivor."""
+        self.merged: dict[tuple[str, str], tuple[str, Mapping[str, object]]] = {}
+        """Records that somebody merged into another one: by system and key the survivor's key, and what they held."""
         self.reactions = 0
         """How often something in a system wrote a value in its own way."""
         self._cleared: dict[str, set[object]] = {}
@@ -123,6 +123,17 @@ class Oracle:
     def deleted(self, system: str, key: str, held: Mapping[str, object]) -> None:
         """Somebody deleted a record that held this."""
         self.deletes.append((system, key, held))
+
+    def gone(self) -> dict[tuple[str, str], Mapping[str, object]]:
+        """What was deleted, and what it held; who deletes a survivor deletes all that was merged into it."""
+        out = {(system, key): held for system, key, held in self.deletes}
+        for record, (_survivor, held) in self.merged.items():
+            end = record
+            while end in self.merged:
+                end = end[0], self.merged[end][0]
+            if end in out:
+                out[record] = held
+        return out
 
     def overwritten(self, field: str) -> set[object]:
         """Values that somebody who had seen them has replaced."""
@@ -444,7 +455,7 @@ def _deleters_had_seen(
     oracle: Oracle, clusters: list[Cluster], reports: list[StoredReport], systems: list[System]
 ) -> None:
     """P4: what was deleted everywhere because of one delete had been seen by whoever deleted, or is in a report."""
-    deleted = {(system, key): held for system, key, held in oracle.deletes}
+    deleted = oracle.gone()
     told = {_one(c.value) for report in reports for c in report.body.candidates if not isinstance(c.value, list)}
     for cluster in clusters:
         records = {(b.system, b.ext_id) for b in cluster.bindings}
@@ -544,7 +555,7 @@ def _nobody_twice(systems: list[System], oracle: Oracle) -> None:
 
 def _nobody_deleted_by_us(oracle: Oracle, clusters: list[Cluster], systems: list[System]) -> None:
     """P4: nothing is deleted without a person's delete of a record of the same cluster."""
-    deleted = {(system, key) for system, key, _held in oracle.deletes}
+    deleted = oracle.gone().keys()
     for cluster in clusters:
         for binding in cluster.bindings:
             world = next(s.world for s in systems if s.name == binding.system)

@@ -174,7 +174,7 @@ class People:
         self._tell(f"merge {system.name}:{key} into {survivor}")
         self._emails.append(str(held[key]["email"]))
         if system.promise.capabilities.forward:
-            self.oracle.merged[system.name, key] = survivor
+            self.oracle.merged[system.name, key] = survivor, held[key]
         else:
             self.oracle.deleted(system.name, key, held[key])
         system.world.merge(OBJECT, key, survivor)

@@ -79,9 +79,6 @@ SITUATIONS = (
 )  # fmt: skip
 """All that must come up. A run of `ENOUGH` histories in which one of them does not proves nothing, and fails."""
 ENOUGH = 5_000
-NOT_BUILT = ("create key replayed",)
-"""Situations of rules that do not exist yet, or that no simulated system can bring about."""
-
 _seen: list[Counter[str]] = []
 """Where the run that is under way counts."""
 

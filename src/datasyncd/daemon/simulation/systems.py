@@ -32,7 +32,7 @@ from datasyncd.adapters.contract import (
     Write,
     Written,
 )
-from datasyncd.adapters.memory.adapter import MemoryAdapter
+from datasyncd.adapters.memory.adapter import MemoryAdapter, columns_of
 from datasyncd.adapters.memory.faults import Faults
 from datasyncd.adapters.memory.history import State as VersionedState
 from datasyncd.adapters.memory.history import Versioned, versioned
@@ -255,7 +255,6 @@ class Table(MemorySystem):
     def land(self, object: str, write: Write, versioned: Versioned, image: Image | None = None) -> Outcome:
         held = self.histories(object)[write.key].now.fields if write.key in self.histories(object) else None
         if write.op == "create":
-            self.seen["create key replayed"] += self.capabilities.create_key and (object, write.idem_key) in self._made
             blank = dict.fromkeys(self.columns)
             write = msgspec.structs.replace(write, fields={**blank, **write.fields})
         outcome = super().land(object, write, versioned, image)
@@ -335,7 +334,7 @@ class Desk(MemoryAdapter):
     def _record(self, spec: ObjectSpec, key: Key, state: VersionedState) -> Record:
         """Match keys are never left out: who has none is somebody new. A digest is one of what was read."""
         record = super()._record(spec, key, state)
-        if state.fields is not None and (len(record.fields) < len(spec.columns) or key in self._left_out):
+        if state.fields is not None and (len(record.fields) < len(columns_of(spec)) or key in self._left_out):
             shown = {"email", *self._left_out.get(key, ())}  # a field that is left out twice is gone for good
             record.fields |= {name: value for name, value in state.fields.items() if name in shown}
             self._left_out[key] = [name for name in spec.columns if name not in record.fields]
