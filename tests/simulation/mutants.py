@@ -484,7 +484,10 @@ def incomplete_reading_vouches(replace: Replace) -> None:
     replace(Observer, "absorb", absorb)
 
 
-@mutant(37, "P9", "a slot that was used is never created into again")
+@mutant(
+    37, "P9", "a slot that was used is never created into again",
+    test_existence.test_a_record_made_again_by_a_person_is_bound_to_the_one_they_know,
+)  # fmt: skip
 def create_into_a_used_slot(replace: Replace) -> None:
     replace(Cluster, "used", lambda self, system: self.binding_in(system) is not None)
 
@@ -567,9 +570,19 @@ def unmerge_copies_the_registers(replace: Replace) -> None:
     replace(membership, "unmerge", unmerge)
 
 
-@mutant(42, "P2", "the answer of a create is no receipt where it may describe an earlier one")
+@mutant(
+    42, "P2", "the answer of a create is no receipt where it may describe an earlier one",
+    test_unknown_outcomes.test_the_image_of_a_create_is_believed_where_the_answer_can_mean_no_other_one,
+)  # fmt: skip
 def create_answer_is_a_receipt(replace: Replace) -> None:
-    replace(LinkRule, "creates_are_receipts", property(lambda self: True))
+    original = answer.accepted
+
+    def accepted(cluster: Any, attempt: Any, ext_id: str, image: Any, link: LinkRule, *rest: Any) -> Any:
+        believed = msgspec.structs.replace(link)
+        msgspec.structs.force_setattr(believed, "creates_are_receipts", True)
+        return original(cluster, attempt, ext_id, image, believed, *rest)
+
+    replace(answer, "accepted", accepted)
 
 
 @mutant(43, "P9", "a quarantine is not left because a key changed")
