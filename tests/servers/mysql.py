@@ -32,6 +32,7 @@ HOST, PORT, ADMIN = "127.0.0.1", 3306, "root"
 NOTES = Path(datasyncd.adapters.mysql.__path__[0]) / "changes.sql"
 """What makes the table in which changes are noted."""
 
+PROGRAMS = ("mariadbd", "mariadb-install-db", "openssl")
 START_S = 60
 
 _numbers = itertools.count(1)
@@ -173,6 +174,8 @@ class Server:
         self.port = free_port()
         self._folder = folder
         self._settings = settings
+        self.certificate = folder / "server.pem"
+        """With which it encrypts, for whoever trusts it: of 127.0.0.1 alone."""
         self._user = pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
             self._user = UNPRIVILEGED
@@ -187,6 +190,13 @@ class Server:
             capture_output=True, text=True, timeout=START_S, check=False,
         )  # fmt: skip
         assert made.returncode == 0, made.stdout + made.stderr
+        key = self._folder / "server.key"
+        words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tests"]
+        subprocess.run(
+            ["openssl", *words, "-addext", f"subjectAltName=IP:{HOST}", "-keyout", key, "-out", self.certificate],
+            capture_output=True, timeout=START_S, check=True,
+        )  # fmt: skip
+        shutil.chown(key, self._user)
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
@@ -195,7 +205,8 @@ class Server:
             self._process = subprocess.Popen(
                 ["mariadbd", "--no-defaults", f"--user={self._user}", f"--datadir={data}", f"--port={self.port}",
                  f"--socket={self._folder / 'socket'}", f"--pid-file={data / 'postmaster.pid'}",
-                 f"--bind-address={HOST}", "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=2",
+                 f"--bind-address={HOST}", f"--ssl-cert={self.certificate}", f"--ssl-key={self._folder / 'server.key'}",
+                 "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=2",
                  *self._settings],
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
@@ -218,8 +229,9 @@ class Server:
 @contextmanager
 def running(*settings: str) -> Iterator[Server]:
     """A server that runs, and is gone afterwards, also if the tests are killed."""
-    if shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None:
-        needed("no programs of a MariaDB server: mariadbd, mariadb-install-db; install the package mariadb-server")
+    programs = [program for program in PROGRAMS if shutil.which(program) is None]
+    if programs:
+        needed(f"no {', '.join(programs)} for a server of the tests' own; install mariadb-server and openssl")
     with tempfile.TemporaryDirectory(prefix="datasyncd-maria-") as name, watched(Path(name)):
         folder = Path(name)
         folder.chmod(0o755)

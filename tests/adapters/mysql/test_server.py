@@ -259,10 +259,14 @@ async def test_without_the_driver_the_package_is_named(shop: Database, monkeypat
         (("root@", "nobody:s3cr%C3%A9t@"), Unauthorised, "does not let this user in"),
         (("/datasyncd_test", "/missing"), NotFound, "there is no such database; see the end of `dsn`"),
         (("?", "?ssl-mode=required&x="), Unreachable, "see `ssl-mode`|cannot be reached|refuses such a connection"),
-        (("?", "?ssl-mode=verify_ca&ssl-ca=/no/file&x="), Unreachable, "no certificate where `ssl-ca`"),
+        (
+            ("?", "?ssl-mode=verify_ca&ssl-ca=/no/file&x="),
+            Unreachable,
+            "no such file: the socket of the server, or a certificate",
+        ),
         (("127.0.0.1", "host.invalid"), Unreachable, "see that the server runs, and that `dsn` is right"),
         (("3306", "1"), Unreachable, "see that the server runs, and that `dsn` is right"),
-        (("?", "?socket=/no/socket&x="), Unreachable, "see that the server runs, and that `dsn` is right"),
+        (("?", "?socket=/no/socket&x="), Unreachable, "no such file: the socket of the server, or a certificate"),
     ],
 )
 async def test_why_there_is_no_connection_is_said_without_a_secret(
@@ -274,6 +278,40 @@ async def test_why_there_is_no_connection_is_said_without_a_secret(
             await records(adapter, "contacts")
     assert "s3cr" not in str(raised.value)
     assert str(raised.value).startswith("desk: ")
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("required", ""),
+        ("verify_ca&ssl-ca=CERTIFICATE", ""),
+        ("verify_identity&ssl-ca=CERTIFICATE", ""),
+        ("verify_ca", "no encrypted connection is made; see `ssl-mode` and `ssl-ca`"),
+        ("verify_identity&ssl-ca=CERTIFICATE&host", "no encrypted connection is made; see `ssl-mode` and `ssl-ca`"),
+    ],
+)
+async def test_what_is_sent_is_encrypted_as_strictly_as_the_address_says(
+    own_mysql: Server, loose_mysql: Database, mode: str, reason: str
+) -> None:
+    await loose_mysql.run(TABLE, ROWS)
+    user = await loose_mysql.user("ALL")
+    await loose_mysql.run(f"ALTER USER {user}@'%' IDENTIFIED BY 'pä%ss/wörd' REQUIRE SSL")
+    dsn = loose_mysql.dsn(f"{user}:p%C3%A4%25ss%2Fw%C3%B6rd")
+    if mode.endswith("&host"):
+        dsn = dsn.replace("127.0.0.1", "localhost")
+    asked = mode.removesuffix("&host").replace("CERTIFICATE", str(own_mysql.certificate))
+    async with desk(loose_mysql, dsn=f"{dsn}?ssl-mode={asked}") as adapter:
+        if reason:
+            with pytest.raises(Unreachable, match=reason):
+                await records(adapter, "contacts")
+        else:
+            assert len(await records(adapter, "contacts")) == 3
+            async with adapter._sessions.use() as used:  # type: ignore[attr-defined]
+                ((_, cipher),) = await used.fetch("SHOW STATUS LIKE 'Ssl_cipher'")
+            assert cipher != ""
+    async with desk(loose_mysql, dsn=dsn) as adapter:
+        with pytest.raises(Unauthorised, match="does not let this user in"):
+            await records(adapter, "contacts")
 
 
 async def test_a_socket_serves_as_well(shop: Database) -> None:

@@ -143,7 +143,8 @@ def _said() -> Iterator[None]:
     try:
         yield
     except _errors().MySQLError as error:
-        raise _told(error) from None
+        cause = error.__cause__
+        raise (cause if isinstance(cause, OSError) else _told(error)) from None
 
 
 _CLIENT = 2000

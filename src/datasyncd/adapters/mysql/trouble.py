@@ -110,7 +110,9 @@ def no_connection(error: Exception, place: str) -> AdapterError:
     if isinstance(error, RuntimeError):
         return Unauthorised(f"{place}: this user's password is only sent encrypted; set `ssl-mode=required` in `dsn`")
     if isinstance(error, FileNotFoundError):
-        return Unreachable(f"{place}: there is no certificate where `ssl-ca`, `ssl-cert` or `ssl-key` in `dsn` says")
+        return Unreachable(
+            f"{place}: there is no such file: the socket of the server, or a certificate that `dsn` names"
+        )
     if isinstance(error, TimeoutError):
         return Unreachable(f"{place}: the server does not answer; see that it runs, and that `dsn` is right")
     return Unreachable(f"{place}: it cannot be reached; see that the server runs, and that `dsn` is right")
