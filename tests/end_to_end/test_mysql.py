@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -14,12 +13,13 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.accounts import lost
+from tests.end_to_end.arrivals import PERSON, arrives, link
 from tests.end_to_end.mysql_store import MysqlPrefs, config
 from tests.end_to_end.three_stores import Change, Edit, Stores, person_named, until
 from tests.end_to_end.typists import Typists
 from tests.servers.mysql import Database
 
-PERSON, OTHER = "C00003", "C00004"
+OTHER = "C00004"
 
 
 @pytest.fixture
@@ -47,21 +47,6 @@ def running(stores: Stores) -> Iterator[Any]:
     with stores.daemon() as daemon:
         until(lambda: arrives(stores, "crm", "prefs", "city", "in step"))
         yield daemon
-
-
-def arrives(stores: Stores, source: str, target: str, field: str, value: str) -> bool:
-    """Whether an edit, made now or before, has come from one store to another."""
-    if stores.by_name[source].rows()[PERSON][field] != value:
-        stores.by_name[source].edit([Change(PERSON, field, value)])
-    return bool(stores.by_name[target].rows()[PERSON][field] == value)
-
-
-def link(stores: Stores, system: str) -> dict[str, Any]:
-    """What `status` says of a link."""
-    found = stores.command("status", "--json")
-    assert found.stdout, found.stderr
-    (known,) = [link for link in json.loads(found.stdout)["links"] if link["system"] == system]
-    return dict(known)
 
 
 def alike(stores: Stores, but: str = "") -> bool:

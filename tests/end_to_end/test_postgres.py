@@ -4,7 +4,6 @@ missed arrives once it is well."""
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import signal
 import subprocess
@@ -15,11 +14,12 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.end_to_end.arrivals import PERSON, arrives, link
 from tests.end_to_end.postgres_store import LIVE, NOW_AND_THEN, STREAMED, PostgresPrefs, config
 from tests.end_to_end.three_stores import Change, Stores, person_named, until
 from tests.servers.postgres import Server, streaming
 
-PERSON, OTHER = "C00003", "C00004"
+OTHER = "C00004"
 ROLE = "sync_role"
 RIGHTS = f"GRANT SELECT, INSERT, UPDATE, DELETE ON people TO {ROLE}"
 NOTES_RIGHTS = f"GRANT USAGE ON SCHEMA datasyncd TO {ROLE}; GRANT SELECT, DELETE ON datasyncd.changes TO {ROLE}"
@@ -62,21 +62,6 @@ def live(stores: Stores) -> Iterator[Any]:
     with stores.daemon() as daemon:
         until(lambda: arrives(stores, "crm", "prefs", "city", "in step"))
         yield daemon
-
-
-def arrives(stores: Stores, source: str, target: str, field: str, value: str) -> bool:
-    """Whether an edit, made now or before, has come from one store to another."""
-    if stores.by_name[source].rows()[PERSON][field] != value:
-        stores.by_name[source].edit([Change(PERSON, field, value)])
-    return bool(stores.by_name[target].rows()[PERSON][field] == value)
-
-
-def link(stores: Stores, system: str) -> dict[str, Any]:
-    """What `status` says of a link."""
-    found = stores.command("status", "--json")
-    assert found.stdout, found.stderr
-    (known,) = [link for link in json.loads(found.stdout)["links"] if link["system"] == system]
-    return dict(known)
 
 
 Harm = Callable[[Server, PostgresPrefs], None]

@@ -15,6 +15,7 @@ from datasyncd.adapters.contract import Adapter, Hint, ObjectSpec, Write, Writte
 from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unsupported
 from datasyncd.adapters.mysql import changes
 from datasyncd.adapters.testing.desk import NOON, opened, pages
+from tests.adapters.sql.news import hearing, hears, news, start
 from tests.servers.mysql import Database, notes_changes, triggers
 
 HERE = Path()
@@ -33,22 +34,6 @@ async def shop(mysql: Database) -> Database:
 
 def desk(shop: Database, spec: ObjectSpec = CONTACTS, **options: Any) -> AbstractAsyncContextManager[Adapter]:
     return opened("mysql", HERE, spec, **{"dsn": shop.dsn(), "changes": shop.notes, **options})
-
-
-async def start(adapter: Adapter, object: str = "contacts") -> str:
-    """The cursor of a complete pull."""
-    last = (await pages(adapter, object))[-1]
-    assert last.complete
-    assert last.cursor is not None
-    return last.cursor
-
-
-async def news(adapter: Adapter, cursor: str, object: str = "contacts") -> tuple[set[str], set[str], str]:
-    """What a pull since a cursor shows: keys of records, of those that are gone, and the next cursor."""
-    found = await pages(adapter, object, cursor)
-    assert not any(page.complete for page in found)
-    there = {record.key for page in found for record in page.records}
-    return there, {key for page in found for key in page.gone}, found[-1].cursor or cursor
 
 
 async def test_only_what_changed_is_read_and_a_quiet_pull_leaves_the_cursor(shop: Database) -> None:
@@ -340,33 +325,19 @@ async def test_old_notes_behind_the_cursor_are_cleared(shop: Database) -> None:
 async def test_a_watch_hints_at_each_change_of_its_object_alone(shop: Database) -> None:
     await shop.run("CREATE TABLE other (id integer PRIMARY KEY)")
     await notes_changes(shop, "other", "id")
-    heard: list[Hint] = []
-    async with desk(shop) as adapter, anyio.create_task_group() as tasks, shop.connected() as late:
-
-        async def listen() -> None:
-            async for hint in adapter.watch("contacts"):
-                heard.append(hint)
-
-        async def hears(count: int) -> None:
-            with anyio.fail_after(8):
-                while len(heard) < count:  # noqa: ASYNC110
-                    await anyio.sleep(0.01)
-
-        tasks.start_soon(listen)
-        await hears(1)
+    async with desk(shop) as adapter, hearing(adapter) as heard, shop.connected() as late:
         await shop.run("INSERT INTO other VALUES (1)", "UPDATE contacts SET name = 'x' WHERE id = 99")
         await adapter.push("contacts", [Write("update", "1", {"name": "ours"})])
         await anyio.sleep(1)
-        assert len(heard) == 1
+        assert heard == [Hint()]
 
         async with late.cursor() as theirs:
             await theirs.execute("START TRANSACTION")
             await theirs.execute("UPDATE contacts SET name = 'late' WHERE id = 2")
             await shop.run("UPDATE contacts SET name = 'x' WHERE id = 1")
-            await hears(2)
+            await hears(heard, 2)
             await theirs.execute("COMMIT")
-            await hears(3)
-        tasks.cancel_scope.cancel()
+            await hears(heard, 3)
 
 
 async def test_a_watch_that_loses_its_connection_says_so(shop: Database) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
@@ -15,6 +14,7 @@ from datasyncd.adapters.contract import Adapter, Hint, ObjectSpec, Write, Writte
 from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unsupported
 from datasyncd.adapters.postgres import changes
 from datasyncd.adapters.testing.desk import NOON, opened, pages
+from tests.adapters.sql.news import hearing, hears, news, start
 from tests.servers.postgres import Database, notes_changes
 
 HERE = Path()
@@ -34,22 +34,6 @@ async def shop(database: Database) -> Database:
 
 def desk(shop: Database, spec: ObjectSpec = CONTACTS, user: str = "postgres") -> AbstractAsyncContextManager[Adapter]:
     return opened("postgres", HERE, spec, dsn=shop.dsn(user), changes=NOTES)
-
-
-async def start(adapter: Adapter, object: str = "contacts") -> str:
-    """The cursor of a complete pull."""
-    last = (await pages(adapter, object))[-1]
-    assert last.complete
-    assert last.cursor is not None
-    return last.cursor
-
-
-async def news(adapter: Adapter, cursor: str, object: str = "contacts") -> tuple[set[str], set[str], str]:
-    """What a pull since a cursor shows: keys of records, of those that are gone, and the next cursor."""
-    found = await pages(adapter, object, cursor)
-    assert not any(page.complete for page in found)
-    there = {record.key for page in found for record in page.records}
-    return there, {key for page in found for key in page.gone}, found[-1].cursor or cursor
 
 
 async def test_only_what_changed_is_read_and_a_quiet_pull_leaves_the_cursor(shop: Database) -> None:
@@ -259,9 +243,7 @@ async def test_a_watch_hints_at_each_change_of_its_object_alone(shop: Database) 
         assert heard == [Hint()]
 
         await shop.run("UPDATE contacts SET name = 'x' WHERE id = 1")
-        with anyio.fail_after(5):
-            while len(heard) < 2:  # noqa: ASYNC110
-                await anyio.sleep(0.01)
+        await hears(heard, 2)
 
 
 async def test_a_watch_that_loses_its_connection_says_so(shop: Database) -> None:
@@ -273,21 +255,3 @@ async def test_a_watch_that_loses_its_connection_says_so(shop: Database) -> None
         )
         with anyio.fail_after(10), pytest.raises(Transient, match="the connection that listens was lost"):
             await anext(hints)
-
-
-@asynccontextmanager
-async def hearing(adapter: Adapter) -> AsyncIterator[list[Hint]]:
-    """The hints that a watch gives."""
-    heard: list[Hint] = []
-
-    async def listen() -> None:
-        async for hint in adapter.watch("contacts"):
-            heard.append(hint)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(listen)
-        with anyio.fail_after(5):
-            while not heard:  # noqa: ASYNC110
-                await anyio.sleep(0.01)
-        yield heard
-        tasks.cancel_scope.cancel()
