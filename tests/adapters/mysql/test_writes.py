@@ -13,6 +13,8 @@ import pytest
 from datasyncd.adapters.contract import Adapter, Clash, Missing, ObjectSpec, Outcome, Rejected, Stale, Write, Written
 from datasyncd.adapters.errors import Transient
 from datasyncd.adapters.mysql import connection
+from datasyncd.adapters.mysql.connection import ServerError
+from datasyncd.adapters.mysql.refusal import refusal
 from datasyncd.adapters.testing.desk import one, opened, records
 from tests.adapters.sql.writes import DatabaseWrites
 from tests.servers.mysql import Database
@@ -116,6 +118,64 @@ async def test_the_refused_say_why_and_the_others_are_written(shop: Database, wr
         assert [type(o) for o in outcomes[:2] + outcomes[3:]] == [Written] * 4  # type: ignore[operator]
         held = await records(adapter, "contacts")
         assert sorted(row["name"] for row in held.values()) == ["Ann", "Bob", "Dan", "Eve", "before"]
+
+
+IN_THE_WORDS_OF_MYSQL: list[tuple[int, str, Write, Outcome]] = [
+    (
+        1062,
+        "Duplicate entry 'bob@x.org' for key 'contacts.email'",
+        Write("update", "1", {"email": "bob@x.org"}),
+        Clash("email", "2"),
+    ),
+    (1062, "Duplicate entry '2' for key 'contacts.PRIMARY'", Write("create", "2", {"name": "B"}), Clash("id", "2")),
+    (
+        3819,
+        "Check constraint 'odd one' is violated.",
+        Write("update", "1", {"name": "same", "email": "same"}),
+        Rejected("the constraint odd one of {shop}.contacts forbids it", ("name", "email")),
+    ),
+    (
+        1366,
+        "Incorrect integer value: ' for column 'name' at row 1' for column 'age' at row 1",
+        Write("update", "1", {"name": "x", "age": 1}),
+        Rejected("age: a value of the type smallint(6) expected", ("age",)),
+    ),
+    (1048, "Column 'name' cannot be null", Write("create", None, {}), Rejected("name may not be NULL", ("name",))),
+    (
+        1364,
+        "Field 'name' doesn't have a default value",
+        Write("create", None, {}),
+        Rejected("name needs a value", ("name",)),
+    ),
+    (
+        1452,
+        "Cannot add or update a child row: a foreign key constraint fails (`{shop}`.`contacts`, CONSTRAINT `of_shop` "
+        "FOREIGN KEY (`shop`) REFERENCES `shops` (`id`))",
+        Write("update", "1", {"shop": 77}),
+        Rejected("shop: there is no row that it refers to (of_shop)", ("shop",)),
+    ),
+    (
+        1644,
+        "secret for column 'age' at row",
+        Write("update", "1", {"age": 1}),
+        Rejected("the database refuses it (error 1644); a trigger may do so"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "write", "outcome"), IN_THE_WORDS_OF_MYSQL)
+async def test_a_refusal_in_the_words_of_mysql_is_understood(
+    shop: Database, code: int, text: str, write: Write, outcome: Outcome
+) -> None:
+    """As MySQL 8 writes them; the server here is MariaDB, which words some of them otherwise."""
+    if isinstance(outcome, Rejected):
+        outcome = Rejected(outcome.reason.replace("{shop}", shop.name), outcome.fields)
+    error = ServerError(code, text.replace("{shop}", shop.name))
+    async with desk(shop) as adapter:
+        selection = await adapter._selection("contacts")  # type: ignore[attr-defined]
+        parts = ("1",) if write.op == "update" else None
+        async with adapter._sessions.use() as used:  # type: ignore[attr-defined]
+            assert await refusal(error, used, selection, write, parts) == outcome
 
 
 async def test_what_is_sent_in_several_packets_is_answered_in_order(

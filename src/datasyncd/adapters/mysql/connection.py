@@ -100,7 +100,7 @@ class Connection:
                 while len(answers) < len(statements):
                     with _said(), anyio.fail_after(self._answer_s):
                         await (cursor.nextset() if answers else cursor.execute("; ".join(statements)))
-                    answers.append(_done(cursor))
+                    answers.append(await _done(cursor))
             except ServerError as refused:
                 answers.append(refused)
         return answers
@@ -109,7 +109,7 @@ class Connection:
         with _said(), anyio.fail_after(self._answer_s):
             async with self._driver.cursor() as cursor:
                 await cursor.execute(statement)
-                return _done(cursor)
+                return await _done(cursor)
 
     def is_closed(self) -> bool:
         """Whether it is known to be: also while it stands still, the server may end it."""
@@ -175,8 +175,8 @@ def _conversions() -> dict[Any, Any]:
     return {**kept, **dict.fromkeys(whole, int), TYPE.FLOAT: float, TYPE.DOUBLE: float}
 
 
-def _done(cursor: Any) -> Done:
-    rows = list(cursor._rows) if cursor.description else []
+async def _done(cursor: Any) -> Done:
+    rows = list(await cursor.fetchall()) if cursor.description else []
     return Done(rows, cursor.rowcount, cursor.lastrowid)
 
 
