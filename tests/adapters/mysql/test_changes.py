@@ -13,7 +13,7 @@ import pytest
 
 from datasyncd.adapters.contract import Adapter, Hint, ObjectSpec, Write, Written
 from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unsupported
-from datasyncd.adapters.mysql import changes
+from datasyncd.adapters.mysql import changes, listening
 from datasyncd.adapters.testing.desk import NOON, opened, pages
 from tests.adapters.sql.news import hearing, hears, news, start
 from tests.servers.mysql import Database, notes_changes, triggers
@@ -338,6 +338,17 @@ async def test_a_watch_hints_at_each_change_of_its_object_alone(shop: Database) 
             await hears(heard, 2)
             await theirs.execute("COMMIT")
             await hears(heard, 3)
+
+
+async def test_a_watch_hints_once_when_a_table_is_emptied_at_once(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "LOOKS", 4)
+    async with desk(shop) as adapter, hearing(adapter) as heard:
+        await shop.run("TRUNCATE contacts")
+        await hears(heard, 2)
+        await anyio.sleep(listening.POLL_S * (listening.LOOKS + 2))
+        assert len(heard) == 2
 
 
 async def test_a_watch_that_loses_its_connection_says_so(shop: Database) -> None:

@@ -156,12 +156,14 @@ class Changes:
         """Whether the notes since a mark are all there, and tell all that happened."""
         if now - mark.at > OLDEST_US or mark.n > await self.top(connection):
             return False
-        if not await connection.fetch(f"SELECT 1 FROM {self._table.sql} LIMIT 1"):
-            return False  # TRUNCATE may have emptied it, which no trigger notes
         return (mark.notes, mark.table) == (
             await created(connection, self._notes),
             await created(connection, self._table),
         )
+
+    async def is_empty(self, connection: Connection) -> bool:
+        """Whether there is no row: TRUNCATE may have done that, which no trigger notes."""
+        return not await connection.fetch(f"SELECT 1 FROM {self._table.sql} LIMIT 1")
 
     async def top(self, connection: Connection) -> int:
         """The highest number that there is."""

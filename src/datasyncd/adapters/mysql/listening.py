@@ -26,6 +26,7 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
     """
     async with sessions.listening() as connection:
         mark, looks = await changes.begin(connection, _now()), 0
+        empty = await changes.is_empty(connection)
         yield Hint()
         while True:
             await anyio.sleep(POLL_S)
@@ -33,6 +34,7 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
             if await changes.top(connection) == mark.n and not (mark.gaps and looks % GAP_LOOKS == 0) and looks < LOOKS:
                 continue
             looks = 0
+            was_empty, empty = empty, await changes.is_empty(connection)
             if not await changes.is_known(connection, mark, _now()):
                 mark = await changes.begin(connection, _now())
                 yield Hint()
@@ -40,7 +42,7 @@ async def listen(sessions: Sessions, changes: Changes) -> AsyncIterator[Hint]:
             ahead = await changes.ahead(connection, mark, _now())
             noted = await changes.between(connection, mark, ahead, 0)
             mark = ahead
-            if noted.keys:
+            if noted.keys or (empty and not was_empty):
                 yield Hint()
 
 

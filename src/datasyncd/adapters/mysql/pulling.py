@@ -59,7 +59,7 @@ class Pulling(pulling.Pulling[Selection, Changes]):
                 if ahead is None:
                     if missing := await changes.missing(connection):
                         raise NotFound(missing)
-                    if not await changes.is_known(connection, mark, asked.at):
+                    if not await changes.is_known(connection, mark, asked.at) or await changes.is_empty(connection):
                         break
                     ahead = await changes.ahead(connection, mark, asked.at)
                 page, more, place = await self._noted(connection, changes, mark, ahead, place)
