@@ -83,9 +83,9 @@ async def measure(at: Path, server: Server, count: int) -> None:
         with daemon(config) as process:
             await idle(way, process.pid)
             await edits_on_both_sides(way, process.pid, source, target, min(20_000, count // 2))
-            await latency(f"postgres, {way}: edit, other side", source, target, count)
+            await latency(f"postgres, {way}: edit seen", source, target, count)
             async with writing(source):
-                await latency(f"postgres, {way}: the same, busy", source, target, count)
+                await latency(f"postgres, {way}: edit, busy", source, target, count)
 
 
 def configure(at: Path, source: Database, target: Database, way: str) -> Path:
@@ -179,7 +179,7 @@ async def edits_on_both_sides(way: str, pid: int, source: Database, target: Data
             await asyncio.sleep(0.1)
         took = time.perf_counter() - began
     show(
-        f"postgres, {way}: edits on both", updates=2 * count, seconds=took, updates_per_s=2 * count / took,
+        f"postgres, {way}: both sides", updates=2 * count, seconds=took, updates_per_s=2 * count / took,
         cpu_s=cpu_seconds(pid) - before,
     )  # fmt: skip
 

@@ -192,23 +192,25 @@ class Feed:
     async def front(self, object: str) -> Front:
         """All that is committed now. Raises `SlotUnusable`, `Transient`."""
         await self.open()
+        told = self.told
+        asked = list(told.unseen)
         async with self._sessions.use() as connection:
-            flushed, on_terms = await terms(connection, self.publication, self._tables[object])
-        await self._reach(flushed)
-        step, until, told = STEP_S, anyio.current_time() + VISIBLE_S, self.told
-        while True:
+            now = await terms(connection, self.publication, self._tables[object])
+        await self._reach(now.flushed)
+        told.are_seen(set(asked) - running(asked, now.snapshot))
+        step, until = STEP_S, anyio.current_time() + VISIBLE_S
+        while told is self.told:
             # What is told while the server is asked counts the next time.
             position, known, asked = self.position, list(told.transactions), list(told.unseen)
-            hidden = await self._hidden(asked) if asked else set()
-            if told is not self.told:
-                raise Transient(f"{self._sessions.place}: the stream of changes was opened anew")
+            hidden = running(asked, await self._snapshot()) if asked else set()
             told.are_seen(set(asked) - hidden)
             if not hidden:
-                return Front(position, on_terms, known)
+                return Front(position, now.terms, known)
             if anyio.current_time() > until:
-                return self._before(hidden, on_terms, known)
+                return self._before(hidden, now.terms, known)
             await anyio.sleep(step)
             step *= 2
+        raise Transient(f"{self._sessions.place}: the stream of changes was opened anew")
 
     def _before(self, hidden: Set[int], on_terms: str, known: Sequence[Transaction]) -> Front:
         """What comes before the first transaction that is hidden."""
@@ -236,15 +238,10 @@ class Feed:
             if self.position < flushed:
                 await anyio.sleep(STEP_S)
 
-    async def _hidden(self, asked: Sequence[int]) -> set[int]:
-        """Of transactions that were told, those whose rows nobody sees yet.
-
-        A commit is told as soon as it is on disk; others see it a moment later, and where standbys have to confirm it,
-        much later. A row that is read before shows what was before.
-        """
+    async def _snapshot(self) -> str:
         async with self._sessions.use() as connection:
-            snapshot = await connection.fetchval(_SNAPSHOT)
-        return {xid for xid in asked if is_running(xid, snapshot)}
+            found: str = await connection.fetchval(_SNAPSHOT)
+            return found
 
     # Cursors
 
@@ -337,6 +334,15 @@ class Feed:
     def _set(self, object: str) -> None:
         if object in self._news:
             self._news[object].set()
+
+
+def running(xids: Sequence[int], snapshot: str) -> set[int]:
+    """Of transactions that were told, those whose rows nobody sees yet.
+
+    A commit is told as soon as it is on disk; others see it a moment later, and where standbys have to confirm it, much
+    later. A row that is read before shows what was before.
+    """
+    return {xid for xid in xids if is_running(xid, snapshot)}
 
 
 def is_running(xid: int, snapshot: str) -> bool:

@@ -35,7 +35,7 @@ _WHOLE_ROWS = "NULL::text[], NULL::text"
 
 # Whatever is done to what is published of a table leaves another number here.
 _TERMS = """
-SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8, (
+SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8, pg_current_snapshot()::text, (
     SELECT concat_ws('.', p.oid, p.xmin, r.oid, r.xmin, {})
     FROM pg_catalog.pg_publication p LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = $2
     WHERE p.pubname = $1)"""
@@ -130,12 +130,23 @@ def _size(bytes: int) -> str:
     return f"{bytes / _MEGABYTE:,.0f} MB"
 
 
-async def terms(connection: Connection, publication: str, table: int) -> tuple[Lsn, str]:
-    """The end of the log, as far as it is safe on disk, and on what terms the changes of a table are told now: other
-    ones than before mean that some may not have been told in between; "": none are."""
+class Terms(msgspec.Struct, frozen=True):
+    """What the server says before the stream is asked how far it is."""
+
+    flushed: Lsn
+    """The end of the log, as far as it is safe on disk."""
+    snapshot: str
+    """Which transactions are over."""
+    terms: str
+    """On what terms the changes of a table are told: other ones than before mean that some may not have been told in
+    between; "": none are."""
+
+
+async def terms(connection: Connection, publication: str, table: int) -> Terms:
+    """What holds now for a table."""
     of_schemas = _OF_SCHEMAS if connection.get_server_version() >= (15, 0) else "NULL"
-    flushed, found = await connection.fetchrow(_TERMS.format(of_schemas), publication, table)
-    return flushed, found or ""
+    flushed, snapshot, found = await connection.fetchrow(_TERMS.format(of_schemas), publication, table)
+    return Terms(flushed, snapshot, found or "")
 
 
 async def no_limit(connection: Connection, slot: str) -> str:
