@@ -9,11 +9,11 @@ import anyio
 import msgspec
 import pytest
 
-from datasyncd.adapters.contract import Hint, ObjectSpec, Write, Written
+from datasyncd.adapters.contract import Hint, ObjectSpec, Unknown, Write, Written
 from datasyncd.adapters.errors import Transient, Unsupported
 from datasyncd.adapters.postgres import capture, feed
 from datasyncd.adapters.postgres.adapter import PostgresAdapter, PostgresOptions
-from datasyncd.adapters.testing.desk import context, pages
+from datasyncd.adapters.testing.desk import context, opened, pages
 from tests.adapters.postgres.streamed import (
     CONTACTS,
     HERE,
@@ -28,6 +28,7 @@ from tests.adapters.postgres.streamed import (
     start,
 )
 from tests.servers.postgres import Database, streaming, streams_changes
+from tests.servers.proxy import Fault, between
 
 
 @pytest.fixture
@@ -146,6 +147,18 @@ async def test_an_edit_of_somebody_else_is_news_whatever_we_wrote(shop: Database
         assert (await news(adapter, cursor))[0] == {"1"}
 
 
+async def test_a_write_of_ours_of_which_nobody_knows_whether_it_was_made_is_news(shop: Database) -> None:
+    async with between(shop.server.port) as proxy:
+        dsn = shop.dsn().replace(str(shop.server.port), str(proxy.port))
+        async with opened("postgres", HERE, CONTACTS, dsn=dsn, slot=shop.name) as adapter:
+            cursor = await start(adapter)
+            proxy.fault = Fault("answer lost", b"COMMIT\0")
+            (outcome,) = await adapter.push("contacts", [Write("update", "1", {"name": "ours"})])
+            assert isinstance(outcome, Unknown)
+
+            assert (await news(adapter, cursor))[0] == {"1"}
+
+
 async def test_what_we_wrote_before_a_restart_is_news_and_what_a_replica_of_others_wrote_is_too(shop: Database) -> None:
     async with desk(shop) as adapter:
         cursor = await start(adapter)
@@ -236,8 +249,12 @@ async def test_the_server_may_forget_only_what_is_committed_here(shop: Database)
     # Whoever was killed here asks again from where it had come to.
     async with desk(shop) as adapter:
         assert (await news(adapter, cursor))[0] == {"1"}
-        await news(adapter, following)
+        await shop.run("UPDATE contacts SET name = 'x' WHERE id = 2")
+        assert (await news(adapter, following))[0] == {"2"}
         await becomes(shop, place(following))
+        assert await confirmed(shop) == place(following)
+    async with desk(shop) as adapter:
+        assert (await news(adapter, following))[0] == {"2"}
 
 
 async def test_the_object_that_is_behind_holds_the_slot(shop: Database) -> None:
