@@ -262,6 +262,19 @@ async def test_a_key_that_an_expression_makes_is_told(mysql: Database) -> None:
         assert [held[first.key]["name"], held[second.key]["name"]] == ["a", "b"]
 
 
+async def test_a_key_is_told_in_the_form_in_which_it_is_kept(mysql: Database) -> None:
+    await mysql.run(
+        "CREATE TABLE things (id char(5) PRIMARY KEY, name text)",
+        "CREATE TABLE others (id varchar(9) PRIMARY KEY, name text)",
+        "CREATE TRIGGER loud BEFORE INSERT ON others FOR EACH ROW SET NEW.id = upper(NEW.id)",
+    )
+    for table, given, kept in (("things", "ab ", "ab"), ("others", "ab", "AB")):
+        async with desk(mysql, ObjectSpec(table, "id", ("name",))) as adapter:
+            (made,) = await adapter.push(table, [Write("create", given, {"name": "x"})])
+
+            assert made == Written(kept, await one(adapter, table, kept))
+
+
 async def test_a_constant_makes_no_keys(mysql: Database) -> None:
     await mysql.run("CREATE TABLE things (id varchar(36) NOT NULL DEFAULT '' PRIMARY KEY, name text)")
     async with desk(mysql, ObjectSpec("things", "id", ("name",))) as adapter:

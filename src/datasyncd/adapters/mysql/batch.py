@@ -86,7 +86,7 @@ class Batch(batch.Batch):
         if change.parts is None:
             columns, marks = ", ".join(map(quoted, names)), ", ".join(["%s"] * len(names))
             sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
-            if self._unnumbered(change):
+            if self._asks_back(change):
                 sql += f" RETURNING {', '.join(map(quoted, self._keys))}"
             return connection.statement(sql, *change.values)
         where = self._selection.key_is
@@ -109,14 +109,17 @@ class Batch(batch.Batch):
             return await refusal(answer, self._connection, self._selection, change.write, change.parts)
         if change.write.op == "delete":
             return Written(change.write.key or "")
-        if change.parts is None and self._unnumbered(change):
+        if change.parts is None and self._asks_back(change):
             values = zip(self._keys, answer.rows[0], strict=True)
             return self._landed([self._selection.native(name, value) for name, value in values], change)
         return self._landed([self._present(name, n, change, answer) for n, name in enumerate(self._keys)], change)
 
-    def _unnumbered(self, change: Change) -> bool:
-        """Whether a part of a new row's key is made otherwise than by numbering."""
-        return any(name not in change.names and not self._table.columns[name].makes_numbers for name in self._keys)
+    def _asks_back(self, change: Change) -> bool:
+        """Whether the server is asked for the key of a new row: one that it makes otherwise than by numbering, or may
+        keep in another form than it was given, as `char` does with blanks at its end. MySQL cannot be asked."""
+        columns = [self._table.columns[name] for name in self._keys]
+        known = all(c.makes_numbers if c.name not in change.names else c.form.kind == "integer" for c in columns)
+        return self._connection.is_mariadb and not known
 
     def _present(self, name: str, place: int, change: Change, answer: Done) -> Native:
         """The value that a part of the key has now."""
