@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .clocks import Ctx
+from .clocks import Ctx, covers
 from .cluster import Cluster
 from .register import Reg
 from .rules import CONSENT_OUT, FieldRule, LinkRule, Policy, Value
@@ -25,12 +25,12 @@ def refusal(cluster: Cluster, link: LinkRule, rule: FieldRule, value: Value, reg
 
 
 def _refusal_of_consent(link: LinkRule, rule: FieldRule, value: Value, reg: Reg, seen: Ctx) -> str | None:
-    outs = [sib for sib in reg.sibs if sib.val == CONSENT_OUT]
-    if not outs or value == CONSENT_OUT:
+    """One that its author had not seen is no matter here: whatever stands beside it, an opt-out wins. So it does not
+    matter either which of the two is read first."""
+    if value == CONSENT_OUT:
+        return None
+    if not any(sib.val == CONSENT_OUT and covers(seen, sib.actor, sib.n) for sib in reg.sibs):
         return None
     if value is None:
         return "a blank never replaces an opt-out"
-    knew = all(seen.get(sib.actor, 0) >= sib.n for sib in outs)
-    if knew and link.system not in rule.authorised:
-        return "this system may not collect an opt-in"
-    return None
+    return None if link.system in rule.authorised else "this system may not collect an opt-in"

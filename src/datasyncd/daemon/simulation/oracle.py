@@ -16,6 +16,7 @@ from datasyncd.reconcile.effects import ReportKind
 from datasyncd.reconcile.policies import resolve
 from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import CONSENT_OUT, EntityRule, Policy
+from datasyncd.state.codec import pack
 from datasyncd.state.records import StoredReport
 
 from .systems import EMAIL, NAMES, OBJECT, POINTS, SMS, STATUS, TAGS, Form, System, plain
@@ -24,6 +25,8 @@ UNIQUE = ("name", "city", "language", "address")
 """Fields in which each value is written once."""
 
 
+BYTES, BYTES_A_BINDING, BYTES_A_FIELD = 150, 60, 60
+"""What a cluster may take: 1.5 kB for ten fields in two records."""
 SEARCH_US = 15_000_000
 """The longest time from the begin of a search to the record that is made because of it, slow calls included."""
 
@@ -484,7 +487,8 @@ def _native(number: int, value: object) -> object:
 
 
 def _bounded(cluster: Cluster, reports: list[StoredReport], asked: Set[str]) -> None:
-    """P8: no attempts, and one sibling a register unless a person has to choose."""
+    """P8: no attempts, and unless a person has to choose one sibling a register, seen by no more actors than can still
+    edit it; and all in few bytes."""
     if any(attempt.op != "create" or attempt.system not in asked for attempt in cluster.attempts):
         raise Broken(f"P8: cluster {cluster.id} still has attempts: {cluster.attempts}")
     if cluster.state != "live":
@@ -493,6 +497,12 @@ def _bounded(cluster: Cluster, reports: list[StoredReport], asked: Set[str]) -> 
         waits = any(r.cluster_id == cluster.id and r.field == number and r.state == "open" for r in reports)
         if len(reg.sibs) > 1 and not reg.hold and not waits:
             raise Broken(f"P8: field {number} of cluster {cluster.id} at rest has siblings {reg.sibs}, {reg.ctx}")
+        if len(reg.sibs) == 1 and not reg.hold and len(reg.ctx) > len(list(cluster.live())) + 1:
+            raise Broken(f"P8: field {number} of cluster {cluster.id} at rest has the context {reg.ctx}")
+    fields, bindings = len(cluster.regs), len(cluster.bindings)
+    stored = len(pack(cluster.body)) + sum(len(pack(binding.body)) for binding in cluster.bindings)
+    if stored > BYTES + bindings * (BYTES_A_BINDING + fields * BYTES_A_FIELD):
+        raise Broken(f"P8: cluster {cluster.id} takes {stored} bytes for {fields} fields in {bindings} records")
 
 
 def _opt_outs_hold(
