@@ -253,10 +253,10 @@ def running(
 
 
 @contextmanager
-def streaming(version: int = NEWEST, **settings: str) -> Iterator[Server]:
+def streaming(version: int = NEWEST, standby_of: Server | None = None, **settings: str) -> Iterator[Server]:
     """The same, with slots that tell changes."""
     streams = {"wal_level": "logical", "max_replication_slots": "100", "max_wal_senders": "20"}
-    with running(version=version, standby_of=None, locales=None, **streams, **settings) as server:
+    with running(version=version, standby_of=standby_of, locales=None, **streams, **settings) as server:
         yield server
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -96,6 +97,27 @@ async def test_a_slot_that_somebody_else_reads_is_told_and_left_alone(
 
         await shop.run("UPDATE contacts SET name = 'x' WHERE id = 2")
         assert (await news(first, cursor))[0] == {"2"}
+
+
+async def test_after_a_failover_everything_is_read_once() -> None:
+    with streaming() as primary:
+        shop = await made(primary.database())
+        async with desk(shop) as adapter:
+            cursor = await start(adapter)
+        with streaming(standby_of=primary) as standby:
+            primary.stop()
+            standby.run("SELECT pg_promote()")
+            promoted = Database(standby, shop.name)
+            await promoted.run(f"SELECT pg_create_logical_replication_slot('{shop.name}', 'pgoutput')")
+            system, timeline, *_ = json.loads(cursor)["slot"]
+            async with desk(promoted) as adapter:
+                found = await pages(adapter, "contacts", cursor)
+                assert found[-1].complete
+                following = found[-1].cursor or ""
+                assert json.loads(following)["slot"][:2] == [system, str(int(timeline) + 1)]
+
+                await promoted.run("UPDATE contacts SET name = 'x' WHERE id = 2")
+                assert (await news(adapter, following))[0] == {"2"}
 
 
 async def test_what_is_kept_beyond_the_bound_is_told(shop: Database) -> None:

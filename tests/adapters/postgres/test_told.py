@@ -145,6 +145,14 @@ def test_more_keys_than_are_kept_mean_that_all_rows_are_read(told: Told, monkeyp
     assert set(told.unseen) == {3, 4, 5, 6, 7}
 
 
+def test_a_transaction_of_more_keys_than_are_kept_keeps_none(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(told_of, "MOST_KEYS", 5)
+    found = hear(told, 5, 100, *(insert(PEOPLE, str(n), "x", "a") for n in range(8)))
+
+    assert found is not None
+    assert (found.keys, found.anything) == ({PEOPLE: {}}, {PEOPLE})
+
+
 @pytest.mark.parametrize(
     ("xid", "snapshot", "running"),
     [

@@ -140,7 +140,7 @@ class Told:
             self._relations[relation.id] = (places, len(relation.columns))
 
     def _changed(self, table: int, old: Row | None, new: Row | None) -> None:
-        if table not in self.keys:
+        if table not in self.keys or table in self._now.anything:
             return
         known = self._relations.get(table)
         if known is None:
@@ -159,6 +159,9 @@ class Told:
         if (new is None and before is None) or (new is not None and after is None and _is_cut(new, places)):
             # It cannot be told which row it was.
             self._now.anything.add(table)
+        if len(keys) > MOST_KEYS:
+            self._now.anything.add(table)
+            keys.clear()
 
     def _ended(self, end: Lsn) -> Transaction | None:
         now, self._now, self.is_inside = self._now, Transaction(0), False
