@@ -30,6 +30,8 @@ UNPRIVILEGED = "nobody"
 START_S = 60
 STILL_IN_USE = "is still in use"
 """Said of the memory of a server that was killed, for as long as its processes have not noticed."""
+TAKEN = "could not create any TCP/IP sockets"
+"""Said where somebody else listens at the port."""
 VERSIONS = {16: "pginstall", 18: "pginstall18"}
 """The folders of the versions that the package has."""
 NEWEST = 18
@@ -77,7 +79,10 @@ class Server:
             if self.answers:
                 return
             if self.has_ended:
-                if STILL_IN_USE not in (self.folder / "log").read_text().rsplit("FATAL", 1)[-1]:
+                *_, last = (self.folder / "log").read_text().rsplit("FATAL", 1)
+                if TAKEN in last and not self.starts:
+                    self.port = _free_port()  # somebody took it meanwhile, and nobody knows it yet
+                elif STILL_IN_USE not in last:
                     break
                 self._process = self._started()
             time.sleep(0.02)
