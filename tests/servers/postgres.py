@@ -81,7 +81,7 @@ class Server:
             if self.has_ended:
                 *_, last = (self.folder / "log").read_text().rsplit("FATAL", 1)
                 if TAKEN in last and not self.starts:
-                    self.port = _free_port()  # somebody took it meanwhile, and nobody knows it yet
+                    self.port = free_port()  # somebody took it meanwhile, and nobody knows it yet
                 elif STILL_IN_USE not in last:
                     break
                 self._process = self._started()
