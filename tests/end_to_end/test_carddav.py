@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from anyio import to_thread
 from click.testing import CliRunner
 
 from datasyncd.daemon.cli.group import group
 from tests.adapters.carddav.cards import card, fields_in
+from tests.servers.front import fronting
 from tests.servers.radicale import PASSWORD, USER, Book
 
 CONFIG = """
@@ -74,6 +80,7 @@ tags = "CATEGORIES"
 street = "ADR.street;TYPE=home"
 city = "ADR.city;TYPE=home"
 """
+ROUNDS = 5
 PHOTO = "PHOTO;ENCODING=b;TYPE=JPEG:QUJDREVG"
 
 
@@ -115,15 +122,20 @@ class Stores:
         assert old in text
         self.book.put(key, text.replace(old, new))
 
-    def run(self, *words: str, code: int = 0) -> Any:
+    def run(self, *words: str, code: int | None = 0) -> Any:
         words = (*words, "--json", "--config", str(self.folder / "config.toml"))
         done = CliRunner().invoke(group, list(words), catch_exceptions=False)
-        assert done.exit_code == code, done.output
+        assert code is None or done.exit_code == code, done.output
         assert PASSWORD not in done.output
         return json.loads(done.stdout)
 
-    def sync(self, code: int = 0) -> Any:
+    def sync(self, code: int | None = 0) -> Any:
         return self.run("sync", code=code)["written"]
+
+    def reached_by(self, url: str) -> None:
+        """The daemon reaches the address book by another address."""
+        config = self.folder / "config.toml"
+        config.write_text(config.read_text().replace(self.book.server.url, url))
 
 
 NOTHING = {"create": 0, "update": 0, "delete": 0}
@@ -244,3 +256,77 @@ def test_a_card_that_is_no_card_waits_and_the_others_go_on(stores: Stores) -> No
     assert "dan@example.org" in stores.crm()
     (waiting,) = stores.run("quarantine")
     assert "its VERSION is none of 3.0, 4.0" in json.dumps(waiting)
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_a_new_card_whose_answer_is_lost_is_made_once(
+    stores: Stores, made: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the server made it, or lost the request. It is not sent again before it can arrive no more."""
+    monkeypatch.setattr("datasyncd.adapters.carddav.adapter.LATE_S", 0.5)
+    monkeypatch.setattr("datasyncd.adapters.carddav.adapter.LAG_S", 0.1)
+
+    puts: list[float] = []
+
+    async def hangs_up(request: web.Request) -> web.Response | None:
+        if request.method == "PUT":
+            puts.append(time.monotonic())
+        if request.method != "PUT" or len(puts) > 1:
+            return None
+        if made:
+            await front.passed_on(request)
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    with stores.db() as db:
+        db.execute("INSERT INTO contacts (id, email, name) VALUES (9, 'eve@example.org', 'Eve')")
+    server = stores.book.server
+    async with fronting(f"http://127.0.0.1:{server.port}", server.path) as front:
+        front.rule = hangs_up
+        stores.reached_by(front.url)
+        await to_thread.run_sync(stores.sync)
+
+    assert len(puts) == (1 if made else 2)
+    assert made or puts[1] - puts[0] >= 0.5
+    assert stores.cards()["eve@example.org"][1]["FN"] == "Eve"
+    assert len(stores.book.names()) == 4
+    assert len(stores.crm()) == 4
+
+
+def test_edits_that_are_made_while_we_write_are_never_lost(stores: Stores) -> None:
+    """On one side somebody edits one field, on the other another one, of the same cards and at the same time."""
+    keys = {email: key for email, (key, _fields) in stores.cards().items()}
+    last: dict[str, str] = {}
+    over = threading.Event()
+
+    def types() -> None:
+        """A telephone, which reads a card, and writes it if nobody changed it since."""
+        for number in itertools.count():
+            for email, key in keys.items():
+                if over.is_set():
+                    return
+                text, tag = stores.book.card(key), stores.book.tag(key)
+                kept = [line for line in text.splitlines() if not line.startswith(("TEL", "END"))]
+                made = "\r\n".join([*kept, f"TEL;TYPE=cell:+1202555{number % 100 + 100:04}", "END:VCARD", ""])
+                if stores.book.card(key) == text and stores.book.put_if(key, made, tag):
+                    last[email] = f"+1202555{number % 100 + 100:04}"
+
+    typist = threading.Thread(target=types)
+    typist.start()
+    try:
+        for number in range(ROUNDS):
+            with stores.db() as db:
+                db.execute("UPDATE contacts SET birthday = ?", (f"1990-01-{number + 1:02}",))
+            stores.sync(None)
+    finally:
+        over.set()
+        typist.join()
+    stores.sync(None)
+    stores.sync()
+
+    assert len(last) == 3
+    assert {email: row["phone"] for email, row in stores.crm().items()} == last
+    assert {row["birthday"] for row in stores.crm().values()} == {f"1990-01-{ROUNDS:02}"}
+    assert {fields["BDAY"] for _key, fields in stores.cards().values()} == {f"1990-01-{ROUNDS:02}"}
+    assert PHOTO in stores.book.card("ann.vcf")

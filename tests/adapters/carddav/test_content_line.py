@@ -65,6 +65,13 @@ def test_no_piece_of_a_line_is_too_long(value: str) -> None:
     assert all(len(piece.encode()) <= WIDTH for piece in folded(f"NOTE:{value}", "\r\n").split("\r\n"))
 
 
+@given(st.lists(st.text("abcé王", min_size=2, max_size=10), max_size=60))
+def test_words_are_folded_within_them_and_no_piece_is_too_long(words: list[str]) -> None:
+    pieces = folded(f"NOTE:{' '.join(words)}", "\n").split("\n")
+
+    assert all(len(piece.encode()) <= WIDTH for piece in pieces)
+
+
 @given(st.text("a \t", max_size=400))
 def test_no_piece_of_a_line_begins_or_ends_with_a_blank(value: str) -> None:
     """There are servers that take blank lines out, and then the blanks that they stood for are lost."""

@@ -186,6 +186,23 @@ async def test_a_server_without_sync_tokens_is_listed_when_its_tag_differs(
         assert told(await pages(adapter, book.name, cursor)) == ({"a.vcf"}, set(), True)
 
 
+async def test_a_server_without_tokens_and_tags_is_listed_each_time(book: Book, front: Front, tmp_path: Path) -> None:
+    async def knows_neither(request: web.Request) -> web.Response | None:
+        if b"sync-collection" in await request.read():
+            return web.Response(status=403, text='<error xmlns="DAV:"><supported-report/></error>')
+        answer = await front.passed_on(request)
+        assert isinstance(answer.body, bytes)
+        answer.body = answer.body.replace(b"getctag", b"other")
+        return answer
+
+    front.rule = knows_neither
+    book.put("a.vcf", card("Ann"))
+    async with opened("carddav", tmp_path, spec_of(book), **book.options(front.url)) as adapter:
+        for _ in range(2):
+            found = await pages(adapter, book.name)
+            assert (told(found), found[-1].cursor) == (({"a.vcf"}, set(), True), None)
+
+
 async def test_a_list_of_changes_in_several_parts_is_read_to_its_end(book: Book, front: Front, tmp_path: Path) -> None:
     """F35: the end is what the server says (RFC 6578, 3.6)."""
     for name in "abcd":

@@ -132,6 +132,24 @@ async def test_a_card_that_goes_between_our_reading_and_our_write_stays_gone(
     assert book.names() == []
 
 
+async def test_a_card_that_is_edited_between_our_reading_and_our_delete_stays(
+    book: Book, front: Front, tmp_path: Path
+) -> None:
+    """F72."""
+    book.put("a.vcf", card("Ann"))
+
+    async def quicker(request: web.Request) -> web.Response | None:
+        if request.method == "DELETE" and "TITLE" not in book.card("a.vcf"):
+            book.put("a.vcf", card("Ann", "TITLE:theirs"))
+        return None
+
+    front.rule = quicker
+    async with opened("carddav", tmp_path, spec_of(book), **book.options(front.url)) as adapter:
+        version = (await one(adapter, book.name, "a.vcf")).version
+        assert await pushed(adapter, book, Write("delete", "a.vcf", version=version)) == [Stale()]
+        assert fields_in(book.card("a.vcf"))["TITLE"] == "theirs"
+
+
 async def test_a_lost_answer_is_unknown_and_the_request_is_not_sent_again(
     book: Book, front: Front, tmp_path: Path
 ) -> None:

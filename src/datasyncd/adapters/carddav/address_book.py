@@ -85,10 +85,6 @@ class Changes(msgspec.Struct, frozen=True):
     token: str
 
 
-class Expired(Exception):
-    """The server knows nothing of a sync token any more: that is no deletion of anything."""
-
-
 class AddressBook:
     """One collection; its own address ends with a slash."""
 
@@ -151,14 +147,16 @@ class AddressBook:
     # What is in it
 
     async def since(self, token: str) -> Changes | None:
-        """What changed since a token, everything for ""; None: the server does not tell. Raises `Expired`."""
+        """What changed since a token, everything for ""; None: the server does not tell, or not since this one, which
+        has expired. That is no deletion of anything."""
         keys: dict[Key, bool] = {}
         seen = {token}
         while True:
             answer = await self._ask("REPORT", multistatus.sync_collection(token))
-            if answer.status in _NO_TOKEN and token:
-                raise Expired
-            if answer.status in _NO_REPORT or multistatus.precondition(answer.body) == "supported-report":
+            if (
+                answer.status in (_NO_TOKEN if token else _NO_REPORT)
+                or multistatus.precondition(answer.body) == "supported-report"
+            ):
                 return None
             found = self._read(answer)
             truncated = self._sort(found.responses, keys)

@@ -10,7 +10,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Cursor, Key, Malformed, Moment, ObjectSpec, Page, Record
 
-from .address_book import AddressBook, Changes, Expired, Found, Held, Unreadable
+from .address_book import AddressBook, Changes, Found, Held, Unreadable
 from .card import Card, NotACard
 from .names import KEY, NativeName, name_of
 from .values import fields_of
@@ -79,10 +79,7 @@ class Pulling:
         """All cards, or what changed since a cursor. If the server does not know its token any more: all."""
         kind, said = _read(since)
         if kind == _SYNC:
-            try:
-                changes = await self._book.since(said)
-            except Expired:
-                changes = None
+            changes = await self._book.since(said)
             if changes is not None:
                 async for page in self._told(changes):
                     yield page
