@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -49,7 +50,7 @@ async def _nothing(_request: web.Request) -> None:
 
 
 @asynccontextmanager
-async def fronting(behind: str, path: str) -> AsyncIterator[Front]:
+async def fronting(behind: str, path: str, encrypted: ssl.SSLContext | None = None) -> AsyncIterator[Front]:
     """A front of a server, on a free port of this machine; `path`: what its `url` ends with."""
     front = Front(behind)
     app = web.Application(client_max_size=2**26)
@@ -59,10 +60,10 @@ async def fronting(behind: str, path: str) -> AsyncIterator[Front]:
         front._session = session
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=encrypted)
             await site.start()
             host, port = runner.addresses[0][:2]
-            front.url = f"http://{host}:{port}{path}"
+            front.url = f"{'https' if encrypted else 'http'}://{host}:{port}{path}"
             yield front
         finally:
             await runner.cleanup()

@@ -47,11 +47,6 @@ class Book:
         """Make a card, or replace it."""
         self._ask("PUT", key, card)
 
-    def put_if(self, key: str, card: str, tag: str) -> bool:
-        """Replace a card if it has this ETag still; whether it had."""
-        path = f"{self.server.path}{self.name}/{quote(key)}"
-        return self.server.answer("PUT", path, card, {"If-Match": tag})[0] < 300
-
     def card(self, key: str) -> str:
         return self._ask("GET", key)[1]
 
@@ -98,14 +93,12 @@ class Server:
         assert status < 300, (method, path, status, text)
         return status, text, headers
 
-    def answer(
-        self, method: str, path: str, body: str = "", headers: Mapping[str, str] = {}
-    ) -> tuple[int, str, Mapping[str, str]]:
+    def answer(self, method: str, path: str, body: str = "") -> tuple[int, str, Mapping[str, str]]:
         """What is answered to somebody else's request."""
         login = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
-            connection.request(method, path, body.encode(), {"Authorization": f"Basic {login}", **headers})
+            connection.request(method, path, body.encode(), {"Authorization": f"Basic {login}"})
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             return response.status, response.read().decode(), found

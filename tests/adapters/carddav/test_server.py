@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from datasyncd.adapters.errors import (
 )
 from datasyncd.adapters.testing.desk import NOON, opened, pages, records
 from tests.adapters.carddav.cards import card
-from tests.servers.front import Front
+from tests.servers.front import Front, fronting
 from tests.servers.radicale import PASSWORD, Book
 
 HUNDRED_DAYS = "Sat, 14 Jun 2025 00:00:00 GMT"
@@ -278,10 +280,45 @@ async def test_without_the_extra_it_says_what_to_install(
     assert "pip install 'datasyncd[carddav]'" in str(error)
 
 
-async def test_a_certificate_of_an_unknown_authority_is_not_believed(book: Book, tmp_path: Path) -> None:
-    async with opened(
-        "carddav", tmp_path, spec_of(book), **book.options("https://127.0.0.1:1/", ca="none.pem")
-    ) as adapter:
-        with pytest.raises(Unreachable, match="no certificate of an authority where `ca` says"):
-            await adapter.describe(book.name)
-    assert ssl.create_default_context().verify_mode is ssl.CERT_REQUIRED
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that vouches for itself, and its key, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run(["openssl", "req", *words], check=True, capture_output=True)
+    with file.open("a") as out:
+        out.write(Path(f"{file}.crt").read_text())
+    return file
+
+
+async def test_a_certificate_is_believed_if_an_authority_vouches_for_it_and_for_this_host(
+    book: Book, tmp_path: Path, certificate: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    book.put("a.vcf", card("Ann"))
+    async with fronting(f"http://127.0.0.1:{book.server.port}", book.server.path, context) as front:
+        options = book.options(front.url, ca=f"{certificate}.crt")
+        async with opened("carddav", tmp_path, spec_of(book), **options) as adapter:
+            assert set(await records(adapter, book.name)) == {"a.vcf"}
+        unknown = await refused(book, tmp_path, url=front.url)
+        elsewhere = front.url.replace("127.0.0.1", "localhost")
+        other_host = await refused(book, tmp_path, url=elsewhere, ca=f"{certificate}.crt")
+        asked = len(front.asked)
+        plain = await refused(book, tmp_path, url=front.url.replace("https", "http"))
+
+    for error in (unknown, other_host):
+        assert isinstance(error, Unreachable)
+        assert "its certificate is not trusted; see that it is valid, and `ca`" in str(error)
+    assert isinstance(plain, Transient)
+    assert len(front.asked) == asked
+
+
+async def test_a_file_of_an_authority_that_is_not_there_is_named(book: Book, tmp_path: Path) -> None:
+    error = await refused(book, tmp_path, url="https://127.0.0.1:1/", ca="none.pem")
+
+    assert isinstance(error, Unreachable)
+    assert "no certificate of an authority where `ca` says" in str(error)
