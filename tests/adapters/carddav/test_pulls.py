@@ -301,6 +301,30 @@ async def test_values_are_found_whatever_the_server_can_be_asked_for(book: Book,
             await found("no_such_field", "x")
 
 
+async def test_a_search_of_which_the_server_shows_a_part_only_reads_the_whole_book(
+    book: Book, front: Front, tmp_path: Path
+) -> None:
+    """F33."""
+    for name in "abc":
+        book.put(f"{name}.vcf", card(name, "EMAIL:ann@example.org"))
+
+    async def a_part(request: web.Request) -> web.Response | None:
+        if b"addressbook-query" not in await request.read():
+            return None
+        path = f"{book.server.path}{book.name}/"
+        said = f"<response><href>{path}</href><status>HTTP/1.1 507 Insufficient Storage</status></response>"
+        text = f'<multistatus xmlns="DAV:">{said}</multistatus>'
+        return web.Response(status=207, text=text, content_type="application/xml")
+
+    async def none(request: web.Request) -> web.Response | None:
+        return web.Response(status=403) if b"addressbook-query" in await request.read() else None
+
+    async with opened("carddav", tmp_path, spec_of(book), **book.options(front.url)) as adapter:
+        for front.rule in (a_part, none):
+            found = await adapter.find(book.name, "EMAIL", ["ann@example.org"])
+            assert sorted(record.key for record in found) == ["a.vcf", "b.vcf", "c.vcf"]
+
+
 def changes(book: Book, names: str, token: str, *, truncated: bool) -> web.Response:
     """An answer to a sync-collection."""
     path = f"{book.server.path}{book.name}/"

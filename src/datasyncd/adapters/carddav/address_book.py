@@ -94,7 +94,6 @@ class AddressBook:
         self._url = url
         self._path = unquote(url.raw_path)
         self._now_us = now_us
-        self._features: Features | None = None
 
     # Keys
 
@@ -125,10 +124,6 @@ class AddressBook:
 
     # What it is
 
-    async def features(self) -> Features:
-        """What the server said of the book when it was last looked at."""
-        return self._features or await self.look()
-
     async def look(self) -> Features:
         """What the server says of the book now. Raises `NotFound` if it is none."""
         found = await self._multistatus("PROPFIND", multistatus.propfind([TYPE, TAG, REPORTS, RIGHTS]), "0")
@@ -137,12 +132,11 @@ class AddressBook:
         if about is None or kind is None or kind.find(BOOK) is None:
             raise NotFound(f"{self.place}: what is there is no address book; see `url` and `object`")
         reports, rights = about.properties.get(REPORTS), about.properties.get(RIGHTS)
-        self._features = Features(
+        return Features(
             reports is None or any(element.tag == SYNC for element in reports.iter()),
             about.text(TAG) or None,
             None if rights is None else frozenset(str(e.tag).rpartition("}")[2] for e in rights.iter()),
         )
-        return self._features
 
     # What is in it
 
