@@ -11,6 +11,7 @@ a backup and a server that was restored from one all come to the same: everythin
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence, Set
 from itertools import takewhile
@@ -36,6 +37,8 @@ QUESTION_S = 1.0
 STEP_S = 0.002
 VISIBLE_S = 0.5
 """How long a transaction that was told may take to be seen by everybody, before others go on without it."""
+AGAIN_S = 1.0
+"""After so long somebody is told to look whether everybody sees it now."""
 RENEWED = 16 * 1024 * 1024
 """The log may grow by so many bytes before a cursor is renewed, although nothing of its object was changed."""
 
@@ -207,6 +210,7 @@ class Feed:
             if not hidden:
                 return Front(position, now.terms, known)
             if anyio.current_time() > until:
+                asyncio.get_running_loop().call_later(AGAIN_S, self._set, object)
                 return self._before(hidden, now.terms, known)
             await anyio.sleep(step)
             step *= 2
