@@ -18,6 +18,7 @@ from typing import NamedTuple
 from datasyncd.adapters.contract import Capabilities, Condition, VersionOrder
 from tests.benchmarks import hot_stores, hot_virtual
 from tests.benchmarks.hot_count import Counted
+from tests.servers import radicale
 from tests.servers.postgres import Server, running
 from tests.simulation.mutants import MUTANTS, living
 
@@ -65,6 +66,12 @@ def real(kind_of: Callable[[Server], hot_stores.Kind]) -> Measured:
     return measured
 
 
+def on_radicale(seeds: range, persons: int, _server: Server | None = None) -> Counted:
+    """Address books on two CardDAV servers, with the real daemon."""
+    with radicale.running() as a, radicale.running() as b:
+        return hot_stores.hot(hot_stores.carddav({"a": a, "b": b}), seeds, persons)
+
+
 IN_MEMORY = [
     HotClass(
         "in memory, stale writes are refused, versions count", True, 20,
@@ -99,6 +106,7 @@ STORES = [
     HotClass("SQLite", True, 4, real(lambda _: hot_stores.Sqlite)),
     HotClass("PostgreSQL, rows compared", True, 4, real(lambda server: hot_stores.postgres(server, counts=False))),
     HotClass("PostgreSQL, a `version` column", True, 4, real(lambda server: hot_stores.postgres(server, counts=True))),
+    HotClass("CardDAV (Radicale)", True, 4, on_radicale),
     HotClass("CSV with `lock = true`", True, 4, real(lambda _: hot_stores.in_a_folder("csv", lock=True))),
     HotClass("JSONL with `lock = true`", True, 4, real(lambda _: hot_stores.in_a_folder("jsonl", lock=True))),
     HotClass("CSV without a lock", False, 8, real(lambda _: hot_stores.in_a_folder("csv", lock=False))),

@@ -15,16 +15,19 @@ import io
 import json
 import os
 import random
+import re
 import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from datasyncd.state.store import SqliteStore
 from tests.benchmarks.hot_count import OBJECT, Counted, Typed, count
 from tests.benchmarks.measured import GUARDS_OFF, daemon, folder, run
+from tests.servers import radicale
 from tests.servers.postgres import NOTES, Database, Server, triggers
 
 EVERY_S = 0.02
@@ -34,6 +37,13 @@ WITHIN_S = 1.0
 
 class Store(ABC):
     """One store, and the program of those who work in it."""
+
+    pace_s: ClassVar[float] = EVERY_S
+    """Between the first edits of two people."""
+    link: ClassVar[tuple[str, ...]] = (
+        f'object = "{OBJECT}"', 'key = "id"', "live = true", 'map = { email = "email", city = "city" }',
+    )  # fmt: skip
+    """Of its link in the config."""
 
     def __init__(self, at: Path, name: str) -> None:
         self.at, self.name = at, name
@@ -174,6 +184,43 @@ class Postgres(Store):
         return [row[0] for row in await self._database.rows("SELECT city FROM people ORDER BY id")]
 
 
+class Carddav(Store):
+    """An address book on a server, and a telephone, which writes a card if nobody changed it since it read it."""
+
+    pace_s = 0.1
+    link = (
+        f'object = "{OBJECT}"', 'key = "href"', 'every = "200ms"', 'map = { email = "EMAIL", city = "ADR.city" }'
+    )  # fmt: skip
+
+    def __init__(self, at: Path, name: str, *, servers: Mapping[str, radicale.Server]) -> None:
+        """`servers`: one for each name, whose book of people is made anew."""
+        super().__init__(at, name)
+        self._server = servers[name]
+        self._server.answer("DELETE", f"{self._server.path}{OBJECT}/")
+        self._book = radicale.Book(self._server, OBJECT)
+
+    @property
+    def lines(self) -> list[str]:
+        login = f'user = "{radicale.USER}"\npassword = "{radicale.PASSWORD}"'
+        return ['adapter = "carddav"', f'url = "{self._server.url}"', login]
+
+    async def make(self, persons: int) -> None:
+        for n in people(persons):
+            lines = ("VERSION:3.0", f"UID:{n}", f"FN:{n}", "N:;;;;", f"EMAIL:{mail(n)}", "ADR:;;;start;;;", "END:VCARD")
+            # Put there by a request each, they would be compared with one another, and take minutes.
+            (self._book.folder / str(n)).write_bytes("\r\n".join(["BEGIN:VCARD", *lines, ""]).encode())
+
+    async def edit(self, key: str, city: str) -> None:
+        while True:
+            text, tag = self._book.tagged(key)
+            if self._book.put_if(key, re.sub(r"(?m)^ADR:.*?(\r?)$", rf"ADR:;;;{city};;;\1", text), tag):
+                return
+
+    async def cities(self) -> list[str]:
+        cards = [self._book.card(str(n)) for n in people(len(self._book.names()))]
+        return [card.partition("ADR:;;;")[2].partition(";")[0] for card in cards]
+
+
 def people(persons: int) -> range:
     return range(1, persons + 1)
 
@@ -221,7 +268,7 @@ async def edits(stores: list[Store], persons: int, chance: random.Random) -> lis
     """Everybody is edited in both stores, one after the other as the moments come."""
     due: list[tuple[float, Store, str]] = []
     for n in people(persons):
-        at = n * EVERY_S
+        at = n * max(store.pace_s for store in stores)
         first, other = chance.sample(stores, 2)
         due += [(at, first, str(n)), (at + chance.uniform(0, WITHIN_S), other, str(n))]
     typed: list[Typed] = []
@@ -240,8 +287,7 @@ def write_config(at: Path, stores: list[Store]) -> Path:
     lines += ["[entities.person]", 'identify = ["email"]', "[entities.person.fields]"]
     lines += ['email = { type = "email" }', 'city = { type = "text" }']
     for store in stores:
-        lines += [f"[links.{store.name}.person]", f'object = "{OBJECT}"', 'key = "id"', 'direction = "both"']
-        lines += [GUARDS_OFF, "live = true", 'map = { email = "email", city = "city" }']
+        lines += [f"[links.{store.name}.person]", 'direction = "both"', GUARDS_OFF, *store.link]
     config = at / "config.toml"
     config.write_text("\n".join(lines) + "\n")
     return config
@@ -249,6 +295,10 @@ def write_config(at: Path, stores: list[Store]) -> Path:
 
 def in_a_folder(form: str, *, lock: bool) -> Kind:
     return partial(Folder, form=form, lock=lock)
+
+
+def carddav(servers: Mapping[str, radicale.Server]) -> Kind:
+    return partial(Carddav, servers=servers)
 
 
 def postgres(server: Server, *, counts: bool) -> Kind:

@@ -47,6 +47,16 @@ class Book:
         """Make a card, or replace it."""
         self._ask("PUT", key, card)
 
+    def put_if(self, key: str, card: str, tag: str) -> bool:
+        """Replace a card if it has this ETag still; whether it had."""
+        path = f"{self.server.path}{self.name}/{quote(key)}"
+        return self.server.answer("PUT", path, card, {"If-Match": tag})[0] < 300
+
+    def tagged(self, key: str) -> tuple[str, str]:
+        """A card and its ETag."""
+        _status, text, headers = self._ask("GET", key)
+        return text, headers["etag"]
+
     def card(self, key: str) -> str:
         return self._ask("GET", key)[1]
 
@@ -93,12 +103,14 @@ class Server:
         assert status < 300, (method, path, status, text)
         return status, text, headers
 
-    def answer(self, method: str, path: str, body: str = "") -> tuple[int, str, Mapping[str, str]]:
+    def answer(
+        self, method: str, path: str, body: str = "", headers: Mapping[str, str] = {}
+    ) -> tuple[int, str, Mapping[str, str]]:
         """What is answered to somebody else's request."""
         login = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
-            connection.request(method, path, body.encode(), {"Authorization": f"Basic {login}"})
+            connection.request(method, path, body.encode(), {"Authorization": f"Basic {login}", **headers})
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             return response.status, response.read().decode(), found
@@ -179,6 +191,7 @@ def main(folder: Path, port: int) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     server.serve(configuration, theirs)
+    shutil.rmtree(folder, ignore_errors=True)  # also if who started it was killed
 
 
 if __name__ == "__main__":
