@@ -299,6 +299,54 @@ async def test_a_second_card_of_one_uid_is_a_clash(book: Book, tmp_path: Path) -
     assert book.names() == ["a.vcf"]
 
 
+async def test_a_server_that_names_the_card_with_the_same_uid_is_heard(
+    book: Book, front: Front, tmp_path: Path
+) -> None:
+    """RFC 6352, 6.3.2.1."""
+    conflict = (
+        '<error xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><C:no-uid-conflict>'
+        f"<href>{book.server.path}{book.name}/a%20b.vcf</href></C:no-uid-conflict></error>"
+    )
+
+    async def names_it(request: web.Request) -> web.Response | None:
+        return web.Response(status=403, text=conflict) if request.method == "PUT" else None
+
+    front.rule = names_it
+    async with opened("carddav", tmp_path, spec_of(book), **book.options(front.url)) as adapter:
+        assert await pushed(adapter, book, Write("create", "c", {"FN": "Ann"})) == [Clash("UID", "a b.vcf")]
+
+
+async def test_a_server_has_four_requests_at_a_time_at_most(book: Book, front: Front, tmp_path: Path) -> None:
+    now, most = 0, 0
+
+    async def slow(request: web.Request) -> web.Response | None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await anyio.sleep(0.02)
+        now -= 1
+        return None
+
+    front.rule = slow
+    async with opened("carddav", tmp_path, spec_of(book), **book.options(front.url)) as adapter:
+        outcomes = await pushed(adapter, book, *(Write("create", f"k{n}", {"FN": f"N{n}"}) for n in range(30)))
+
+    assert {type(outcome) for outcome in outcomes} == {Written}
+    assert most == 4
+
+
+async def test_what_radicale_makes_of_a_comma_that_nobody_escaped_is_its_own_doing(book: Book, tmp_path: Path) -> None:
+    """A limit that the adapter's page tells of; what we write is escaped, and stays."""
+    book.put("a.vcf", card("Ann", "NOTE:one, two", "URL:https://example.org/?a=b,c"))
+    assert "NOTE:one\r\n" in book.card("a.vcf")
+    assert "URL:https://example.org/?a=b\r\n" in book.card("a.vcf")
+
+    fields = {"NOTE": "one, two; three", "URL": "https://example.org/?a=b,c;d"}
+    async with opened("carddav", tmp_path, spec_of(book, *fields), **book.options()) as adapter:
+        await pushed(adapter, book, Write("update", "a.vcf", fields))
+        assert (await one(adapter, book.name, "a.vcf")).fields == {"href": "a.vcf", **fields}
+
+
 async def test_a_new_card_has_a_uid_and_a_name(book: Book, tmp_path: Path) -> None:
     async with opened(
         "carddav", tmp_path, spec_of(book, "EMAIL", "CATEGORIES", "N.given"), **book.options()

@@ -23,8 +23,9 @@ AT_ONCE = 4
 """Most connections to a server."""
 LARGEST = 64 * 1024 * 1024
 """Most octets of an answer that are read."""
-IDLE_S = 10.0
-"""A connection that was not used for longer is closed."""
+IDLE_S = 4.0
+"""A connection that was not used for longer is closed, before the server does so while a write is under way to it:
+there are servers that wait for 5 s."""
 _PIECE = 256 * 1024
 _WRITES = ("PUT", "DELETE")
 
