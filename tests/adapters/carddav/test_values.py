@@ -171,6 +171,15 @@ def test_a_telephone_number_keeps_the_form_of_its_line() -> None:
     assert difference(V4, after)[1] == ['TEL;VALUE=uri;TYPE="voice,cell":tel:+1-555-0199', "BDAY:19910102"]
 
 
+@pytest.mark.parametrize(
+    "parameter", ["VALUE=text:circa 1990", "VALUE=date-time:1990-05-17T10:00:00Z", "VALUE=date:1990-05-17"]
+)
+def test_a_date_is_written_as_a_date_whatever_was_there(parameter: str) -> None:
+    text = V4.replace("BDAY:19900517", f"BDAY;CALSCALE=gregorian;{parameter}")
+
+    assert "BDAY;CALSCALE=gregorian:19910102\n" in written(text, {"BDAY": "1991-01-02"})
+
+
 def test_a_value_in_an_old_encoding_is_not_known_and_can_be_replaced() -> None:
     text = V4.replace("BDAY:19900517", "NOTE;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:caf=C3=A9")
 

@@ -181,7 +181,8 @@ def _write_text(card: Card, name: NativeName, lines: Sequence[ContentLine], text
     if not text:
         _blank(card, name, lines)
     else:
-        card.change(line, _value(card, name, text, line), _ABOUT_THE_VALUE)
+        about = (*_ABOUT_THE_VALUE, "VALUE") if name.lines.property in _DATES else _ABOUT_THE_VALUE
+        card.change(line, _value(card, name, text, line), about)
 
 
 def _write_parts(card: Card, name: NativeName, lines: Sequence[ContentLine], texts: Mapping[int, str]) -> None:
