@@ -111,9 +111,14 @@ def torture(stores: Stores, kills: int) -> None:
 
 
 def tags_that_are_missing(edits: list[Edit], final: dict[str, Row]) -> list[Edit]:
-    """Nobody took a tag away."""
+    """Nobody took a tag away, but who typed over tags that had come since they looked."""
     tags = [edit for edit in edits if edit.field == "tags"]
-    return [edit for edit in tags if not set(edit.value) <= set(final[edit.person]["tags"])]
+    taken = {(edit.person, tag) for edit in tags for tag in set(edit.replaced) - set(edit.value)}
+    return [
+        edit
+        for edit in tags
+        if any(tag not in final[edit.person]["tags"] and (edit.person, tag) not in taken for tag in edit.value)
+    ]
 
 
 def attempts(stores: Stores) -> dict[str, int]:
