@@ -149,7 +149,7 @@ async def test_an_answer_that_is_not_what_it_should_be_is_not_believed(
 async def test_an_answer_without_an_end_is_not_read_to_it(
     book: Book, front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datasyncd.adapters.carddav.client.LARGEST", 2**20)
+    monkeypatch.setattr("datasyncd.adapters.http.client.LARGEST", 2**20)
 
     async def endless(request: web.Request) -> web.StreamResponse | None:
         response = web.StreamResponse(status=207)
@@ -168,7 +168,7 @@ async def test_cards_of_which_a_hundred_are_too_large_are_asked_for_in_smaller_p
     for number in range(4):
         book.put(f"{number}.vcf", card(f"N{number}", "NOTE:" + "x" * 100_000))
     book.put("large.vcf", card("Large", "NOTE:" + "x" * 300_000))
-    monkeypatch.setattr("datasyncd.adapters.carddav.client.LARGEST", 250_000)
+    monkeypatch.setattr("datasyncd.adapters.http.client.LARGEST", 250_000)
     async with opened("carddav", tmp_path, spec_of(book), **book.options()) as adapter:
         found = await pages(adapter, book.name)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from yarl import URL
@@ -30,10 +28,11 @@ from datasyncd.adapters.contract import (
     Write,
 )
 from datasyncd.adapters.errors import NotFound, OptionError, Unsupported
+from datasyncd.adapters.http.address import fault
+from datasyncd.adapters.http.client import Client, basic
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
 from .address_book import AddressBook, Features, Found
-from .client import Client
 from .names import KEY, columns, doubles, name_of
 from .reading import PAGE, Pulling, Selection, records_in
 from .searching import askable, comparable, matches
@@ -68,7 +67,7 @@ class CarddavOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long to wait for a connection."""
 
     def __post_init__(self) -> None:
-        if why := _fault(self.url, self.unencrypted):
+        if why := fault(self.url, self.unencrypted):
             raise OptionError("url", why)
         if ":" in self.user:
             raise OptionError("user", "a name cannot have a colon in it")
@@ -85,8 +84,7 @@ class CarddavAdapter:
         self._url = URL(options.url if options.url.endswith("/") else f"{options.url}/", encoded=True)
         self._client = Client(
             f"{context.system}: {self._url.host}",
-            options.user,
-            options.password,
+            basic(options.user, options.password),
             None if options.ca is None else context.base / options.ca,
             connect_s=options.connect_s,
             timeout_s=options.timeout_s,
@@ -204,31 +202,6 @@ def _lacking(features: Features) -> tuple[str, ...]:
         for right, what in needed.items()
         if right not in features.rights
     )
-
-
-def _fault(url: str, unencrypted: bool) -> str:
-    """What is wrong with an address as it stands, in words that quote nothing of it; "": nothing."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "it cannot be read; expected https://HOST/PATH/"
-    if parts.scheme not in ("https", "http") or not host:
-        return "expected https://HOST/PATH/"
-    if "@" in parts.netloc:
-        return "the user and the password have options of their own: `user` and `password`"
-    if parts.query or parts.fragment:
-        return "there is a ? or # in it, where a folder is expected"
-    if parts.scheme == "http" and not unencrypted and not _is_this_machine(host):
-        return "the password would be sent unencrypted; expected https://, or `unencrypted = true`"
-    return ""
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 KIND = AdapterKind(

@@ -12,9 +12,9 @@ from yarl import URL
 
 from datasyncd.adapters.contract import Key
 from datasyncd.adapters.errors import AdapterError, NotFound, Transient, Unsupported
+from datasyncd.adapters.http.client import LARGEST, Answer, Client, Lost, TooLarge
 
 from . import multistatus
-from .client import LARGEST, Answer, Client, Lost, TooLarge
 from .multistatus import BOOK, DATA, ETAG, REPORTS, RIGHTS, SYNC, TAG, TYPE, Multistatus, NotXml, Response
 from .trouble import (
     BAD_REQUEST,
@@ -263,11 +263,11 @@ class AddressBook:
     async def put(self, key: Key, card: bytes, tag: str | None) -> Answer:
         """Write a card over the one with this ETag, or, without one, where there is none. Raises `Lost`, `TooLarge`."""
         condition = {"If-None-Match": "*"} if tag is None else {"If-Match": tag}
-        return await self._client.send("PUT", self._of(key), card, {"Content-Type": _CARD, **condition})
+        return await self._client.send("PUT", self._of(key), card, {"Content-Type": _CARD, **condition}, asks=False)
 
     async def delete(self, key: Key, tag: str) -> Answer:
         """Delete the card with this ETag. Raises `Lost`, `TooLarge`."""
-        return await self._client.send("DELETE", self._of(key), b"", {"If-Match": tag})
+        return await self._client.send("DELETE", self._of(key), b"", {"If-Match": tag}, asks=False)
 
     def trouble(self, answer: Answer) -> AdapterError:
         return trouble(answer, self.place, self._now_us())
@@ -297,6 +297,6 @@ class AddressBook:
 
     async def _sent(self, method: str, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:
-            return await self._client.send(method, url, body, headers)
+            return await self._client.send(method, url, body, headers, asks=True)
         except Lost as error:
             raise Transient(f"{self.place}: the connection was lost ({error})") from None

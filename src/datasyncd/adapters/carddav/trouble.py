@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 from datasyncd.adapters.errors import AdapterError, NotFound, Throttled, Transient, Unauthorised, Unsupported
+from datasyncd.adapters.http.client import Answer
+from datasyncd.adapters.http.patience import wait_s
 
-from .client import Answer
 from .multistatus import precondition
 
 OK, CREATED, NO_CONTENT, MULTISTATUS = 200, 201, 204, 207
 BAD_REQUEST, NO_LOGIN, FORBIDDEN, MISSING, NOT_ALLOWED, CONFLICT = 400, 401, 403, 404, 405, 409
 GONE, STALE, TOO_LARGE, WRONG_KIND, UNPROCESSABLE, LOCKED = 410, 412, 413, 415, 422, 423
 TOO_MANY, FAILED, NOT_BUILT, UNAVAILABLE, FULL = 429, 500, 501, 503, 507
-
-PATIENCE_S = 60.0
-"""How long is waited if a server asks for patience and does not say for how long."""
-LONGEST_S = 86_400.0
 
 _NOT_KNOWN_IF_DONE = frozenset({500, 502, 504, 408, 520, 522, 524})
 """Answers to a write that do not say whether it was made."""
@@ -46,7 +39,7 @@ def trouble(answer: Answer, place: str, now_us: int) -> AdapterError:
         case 405 | 501:
             return Unsupported(f"{place}: the server does not do this (status {answer.status})")
         case 429 | 503:
-            return Throttled(f"{place}: the server asks to wait (status {answer.status})", _wait_s(answer, now_us))
+            return Throttled(f"{place}: the server asks to wait (status {answer.status})", wait_s(answer, now_us))
         case 507:
             return Transient(f"{place}: the server has no room left; it is tried again")
         case 423:
@@ -54,17 +47,3 @@ def trouble(answer: Answer, place: str, now_us: int) -> AdapterError:
         case status if status >= FAILED:
             return Transient(f"{place}: the server failed (status {status}); its log may tell why")
     return Transient(f"{place}: the server answered with status {answer.status}; it is tried again")
-
-
-def _wait_s(answer: Answer, now_us: int) -> float:
-    """What `Retry-After` says: seconds, or a date (RFC 9110, 10.2.3)."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        return min(float(said), LONGEST_S)
-    try:
-        until = parsedate_to_datetime(said)
-    except ValueError:
-        return PATIENCE_S
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    wait = (until - datetime.fromtimestamp(now_us / 1e6, UTC)).total_seconds()
-    return min(max(math.ceil(wait), 1.0), LONGEST_S)

@@ -27,11 +27,11 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.digest import alike_but
 from datasyncd.adapters.errors import AdapterError
+from datasyncd.adapters.http.client import AT_ONCE, Answer, Lost, TooLarge
 
 from . import multistatus
 from .address_book import AddressBook, Found, Held
 from .card import Card, NotACard, sent
-from .client import AT_ONCE, Answer, Lost, TooLarge
 from .names import KEY, UID, NativeName, name_of
 from .reading import Selection
 from .trouble import (

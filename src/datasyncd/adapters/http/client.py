@@ -27,7 +27,6 @@ IDLE_S = 4.0
 """A connection that was not used for longer is closed, before the server does so while a write is under way to it:
 there are servers that wait for 5 s."""
 _PIECE = 256 * 1024
-_WRITES = ("PUT", "DELETE")
 
 
 class Lost(Exception):
@@ -51,23 +50,26 @@ class Client:
     """Requests of one system."""
 
     def __init__(
-        self, place: str, user: str, password: str, authority: Path | None, *, connect_s: float, timeout_s: float
+        self, place: str, headers: Mapping[str, str], authority: Path | None, *, connect_s: float, timeout_s: float
     ) -> None:
-        """`place` names the system and its server in error texts."""
+        """`place` names the system and its server in error texts; `headers` go with every request."""
         self.place = place
-        self._headers = {"User-Agent": "datasyncd", **(_login(user, password) if user or password else {})}
+        self._headers = {"User-Agent": "datasyncd", **headers}
         self._authority = authority
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_s)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def send(self, method: str, url: URL, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:
-        """One request and its answer, whatever it says. Raises `Lost`, `TooLarge`, and `Unreachable` or `Transient`
-        for what was not sent."""
+    async def send(
+        self, method: str, url: URL, body: bytes = b"", headers: Mapping[str, str] = {}, *, asks: bool
+    ) -> Answer:
+        """One request and its answer, whatever it says; `asks`: it changes nothing there, and may be sent twice.
+
+        Raises `Lost`, `TooLarge`, and `Unreachable` or `Transient` for what was not sent."""
         try:
             return await self._send(method, url, body, headers)
         except Lost:
-            if method in _WRITES or self._closed:
+            if not asks or self._closed:
                 raise
         return await self._send(method, url, body, headers)
 
@@ -135,8 +137,10 @@ class Client:
         return Unreachable(f"{self.place}: it cannot be reached; see that the server runs, and that `url` is right")
 
 
-def _login(user: str, password: str) -> dict[str, str]:
-    """RFC 7617, in UTF-8."""
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of a user and a password (RFC 7617), in UTF-8; of neither: none."""
+    if not user and not password:
+        return {}
     return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 

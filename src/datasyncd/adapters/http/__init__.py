@@ -1,0 +1,1 @@
+"""What systems that are reached over HTTP have in common: requests sent once, addresses, and patience."""
