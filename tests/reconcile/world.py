@@ -250,6 +250,7 @@ class World:
             version_order=promised.version_order.value,
             returns_image=promised.returns_image,
             assigns_key=promised.assigns_key,
+            create_key=promised.create_key,
             forward=promised.forward,
             stale_us=round(promised.stale_s * SECOND),
             late_us=round(promised.late_s * SECOND),

@@ -33,7 +33,7 @@ from datasyncd.adapters.postgres import writing as postgres_writing
 from datasyncd.adapters.postgres.walsender import Walsender
 from datasyncd.adapters.sqlite import writing as sqlite_writing
 from datasyncd.adapters.sqlite.batch import Batch
-from datasyncd.daemon import cli, engine, puller, pusher, restore, throttle
+from datasyncd.daemon import cli, engine, puller, pusher, restore, settling, throttle
 from datasyncd.daemon.cli import backup as backup_command
 from datasyncd.state import backup, database
 from datasyncd.state.readings import Readings
@@ -73,7 +73,7 @@ STEPS = (
     Step("a record read before it is written", [(puller, "take_answers"), (pusher, "take_answers")]),
     Step("a search before a create", [(pusher.Delivery, "_searched_for")]),
     Step("attempts", [(pusher.Delivery, "_note")], bool),
-    Step("answers", [(pusher.Delivery, "_settle")]),
+    Step("answers", [(settling.Settlement, "take")]),
 )
 CALLS = ("crm", "mail", "prefs")
 FILES = (

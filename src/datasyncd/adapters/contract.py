@@ -252,7 +252,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     returns_image: bool = False
     """A write is answered with the record as stored."""
     create_key: bool = False
-    """Honours an idempotency key on create."""
+    """Honours an idempotency key on create, for `late_s` and `search_lag_s` together at least: what is sent again under
+    its key, just as it was, makes nothing new."""
     assigns_key: bool = False
     """The system makes the key of a new record; otherwise `Write.key` of a create names it."""
     unique: tuple[str, ...] = ()

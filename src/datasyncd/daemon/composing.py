@@ -13,7 +13,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Native, Record, Version, Write
 from datasyncd.reconcile import answer
-from datasyncd.reconcile.cluster import Attempt
+from datasyncd.reconcile.cluster import Attempt, AttemptStatus
 from datasyncd.reconcile.delivery import Plan, attempt_of
 from datasyncd.reconcile.effects import Effects, ReportKind
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -52,6 +52,8 @@ class Composer:
 
         `before`: how a create was sent the last time, with what has to be left out now.
         """
+        if planned.repeats is not None:
+            return self._repeat(planned, planned.repeats)
         if planned.op == "create":
             return self._create(tx, planned, effects, before)
         native, refused = self._link.native(planned.values())
@@ -82,6 +84,13 @@ class Composer:
         left_out = {n: why for n, why in made.left_out.items() if values.get(n) is not None} if made.left_out else {}
         return Sending(planned, attempt, write, left_out, 1 if before is None else before.tries + 1)
 
+    def _repeat(self, planned: Plan, lost: Attempt) -> Sending:
+        """The same create once more, under the same key and the same note."""
+        lost.status = AttemptStatus.OPEN
+        native = creation(self._link, planned.values(), {}).native
+        write = Write("create", lost.ext_id, native, idem_key=lost.idem_key, origin=_origin(planned))
+        return Sending(planned, lost, write)
+
     def _block(self, planned: Plan, numbers: frozenset[FieldNumber], why: str, effects: Effects) -> None:
         rule = self._link.rule
         answer.block(
@@ -91,8 +100,7 @@ class Composer:
     def _attempt(self, tx: Tx, planned: Plan, native: dict[str, Native]) -> tuple[Attempt, Write]:
         attempt = attempt_of(planned, tx.next(), self._fp)
         attempt.idem_key = f"{attempt.id}"
-        origin = f"datasyncd:{planned.cluster.id}"
-        return attempt, Write(planned.op, None, native, idem_key=attempt.idem_key, origin=origin)
+        return attempt, Write(planned.op, None, native, idem_key=attempt.idem_key, origin=_origin(planned))
 
     def _key(self, tx: Tx, planned: Plan, attempt: Attempt, write: Write) -> None:
         """A create: the key it is sent with, where the system does not make one, and what to search it by."""
@@ -111,6 +119,10 @@ class Composer:
         if planned.founded.keys() >= entity.matched:
             return sorted(planned.cluster.keys)
         return keys_of_values(planned.values(), entity, self._fp)
+
+
+def _origin(planned: Plan) -> str:
+    return f"datasyncd:{planned.cluster.id}"
 
 
 def creation(link: Link, values: Mapping[FieldNumber, Value], refused: Mapping[FieldNumber, str]) -> Creation:

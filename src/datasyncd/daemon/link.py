@@ -137,6 +137,14 @@ class Counts(msgspec.Struct):
     unknown: int = 0
     held: int = 0
 
+    def wrote(self, op: str) -> None:
+        if op == "create":
+            self.created += 1
+        elif op == "update":
+            self.updated += 1
+        else:
+            self.deleted += 1
+
     def add(self, other: Counts) -> None:
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -12,46 +12,37 @@ from functools import partial
 import msgspec
 
 from datasyncd.adapters.contract import (
-    Clash,
-    Missing,
     Moment,
     Outcome,
     Record,
-    Rejected,
-    Stale,
-    Unknown,
-    Written,
 )
-from datasyncd.adapters.digest import ABSENT
 from datasyncd.adapters.errors import AdapterError, Throttled, Transient
 from datasyncd.reconcile import answer
-from datasyncd.reconcile.cluster import Attempt, Cluster
+from datasyncd.reconcile.cluster import Cluster
 from datasyncd.reconcile.delivery import Plan, Planned, Step, plan
 from datasyncd.reconcile.effects import Effects, ReportKind, ReportState
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
 from datasyncd.reconcile.freeze import thaw
 from datasyncd.reconcile.identity import MatchKey, keys_of_values, same
-from datasyncd.reconcile.rules import FieldNumber, WriteClass
+from datasyncd.reconcile.rules import FieldNumber
 from datasyncd.state.clusters import Head
 from datasyncd.state.outbox import HELD, LEFT_OUT
 from datasyncd.state.store import Store
 from datasyncd.state.transaction import Tx
 
-from .composing import MOST_TRIES, Composer, reasons
+from .composing import Composer, creation
 from .gate import Gate
 from .intake import take_answers
 from .link import Counts, Link
 from .oversight import Oversight, Sending
+from .settling import BACK_OFF, SECOND, WAIT, Settlement, without_effect
 from .unfinished import doubt
 
-SECOND = 1_000_000
 SEARCHED_ONE_BY_ONE = 1_000
 """Creates of one delivery up to which each is searched for; above, the complete pull of the cycle serves."""
 LARGEST_BATCH = 10_000
 """Writes of one push to a file, which is rewritten each time: as many as memory should hold at once."""
-BACK_OFF = (SECOND, 2 * SECOND, 5 * SECOND, 15 * SECOND, 60 * SECOND, 300 * SECOND)
-WAIT = SECOND // 20
 
 
 class Batch(msgspec.Struct):
@@ -172,10 +163,12 @@ class Delivery:
             planned = self._plan_one(cluster)
             if planned is None:
                 stale.append(cluster)
-            elif planned.step is Step.WAIT:
+            elif planned.step is Step.WAIT and not self._may_be_repeated(tx, planned):
                 tx.outbox.postpone(link.system, [cluster.id], self._wait_until(planned, tx.at))
             elif (due_at := self._withheld(tx, planned)) is not None:
                 tx.outbox.postpone(link.system, [cluster.id], due_at)
+            elif planned.repeats is not None:
+                ready.append(planned)
             elif planned.step is Step.SEARCH or self._may_be_kept_out(tx, planned):
                 batch.searches.append(planned)
             elif planned.binding is not None and (planned.step is Step.READ or planned.binding.ext_id in hinted):
@@ -193,6 +186,15 @@ class Delivery:
             return False
         link, keys = self.link, [digest for _kind, digest in planned.cluster.keys]
         return bool(tx.records.quarantined_with(link.system, link.object, keys))
+
+    def _may_be_repeated(self, tx: Tx, planned: Plan) -> bool:
+        """Whether a create of unknown outcome is sent again, which makes no second record while the system knows its
+        key. What a pull cannot take in is left to what ends the create."""
+        lost, rule = planned.repeats, self.link.rule
+        if lost is None or tx.at >= lost.body.noted_at + rule.late_us + rule.search_lag_us:
+            return False
+        made = creation(self.link, planned.values(), {})
+        return not made.barred and not made.left_out and not self._may_be_kept_out(tx, planned)
 
     def _wait_until(self, planned: Plan, at: int) -> int:
         """What waits for writes of unknown outcome is due when they can land no more; anything else soon."""
@@ -252,14 +254,18 @@ class Delivery:
             if sending is not None:
                 sends.append(sending)
                 cluster = planned.cluster
-                cluster.attempts = [*cluster.attempts, sending.attempt]
+                if planned.repeats is None:
+                    cluster.attempts = [*cluster.attempts, sending.attempt]
+                else:
+                    cluster.marked = [*cluster.marked, sending.attempt.id]
+                    changed.append(cluster)
             if planned.cluster.rescan:
                 finish(planned.cluster, link.entity, self.fp, effects)
                 changed.append(planned.cluster)
         if sends:
             # While an attempt is open no reading of its record is trusted, and what ends it moves the record's epoch:
             # so a reading that overlaps the write is thrown away without a word of it here.
-            tx.clusters.add_attempts([sending.attempt for sending in sends])
+            tx.clusters.add_attempts([sending.attempt for sending in sends if sending.plan.repeats is None])
         if changed:
             tx.clusters.save(changed, tx.stamp)
         tx.clusters.keep(sending.plan.cluster for sending in sends)
@@ -428,7 +434,7 @@ class Delivery:
         clusters = tx.clusters.load_kept(ids)
         for sending in sends:
             cluster = clusters[sending.plan.cluster.id]
-            answer.not_applied(cluster, _stored(cluster, sending.attempt), tx.stamp)
+            without_effect(cluster, sending, tx.stamp)
         tries = tx.outbox.tries(link.system, ids)
         delay = BACK_OFF[min(tries, len(BACK_OFF) - 1)]
         if isinstance(error, Throttled):
@@ -443,177 +449,13 @@ class Delivery:
     def _settle_and_plan(
         self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome], limit: int
     ) -> tuple[list[Sending], Batch]:
-        again = self._settle(tx, sends, outcomes)
-        return again, Batch() if again else self._plan(tx, limit)
-
-    def _settle(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> list[Sending]:
-        """Take the answers of one batch, in one transaction. Returns what is to be sent again, and is noted."""
-        link = self.link
-        clusters = tx.clusters.load_kept([sending.plan.cluster.id for sending in sends])
-        effects = tx.effects("push")
-        counted: dict[WriteClass, list[tuple[int, None]]] = {}
-        dirty: list[str] = []
-        wait: list[int] = []
-        again: dict[int, Sending] = {}
-        outcomes = self._none_twice(tx, sends, outcomes)
-        for sending, outcome in zip(sends, outcomes, strict=True):
-            cluster = clusters[sending.plan.cluster.id]
-            if (less := self._with_less(sending, outcome)) is not None:
-                again[cluster.id] = less
-                answer.not_applied(cluster, _stored(cluster, sending.attempt), tx.stamp)
-            else:
-                self._settle_one(tx, cluster, sending, outcome, effects, dirty, wait)
-            if isinstance(outcome, Written):
-                for write_class in _classes(sending.plan):
-                    if write_class in link.rule.guards:
-                        counted.setdefault(write_class, []).append((cluster.id, None))
-            finish(cluster, link.entity, self.fp, effects)
-        tx.clusters.save(clusters.values(), tx.stamp)
-        tx.records.write(effects, tx.run)
-        for write_class, seen in counted.items():
-            tx.guards.count(link.system, link.rule.entity, write_class, False, seen, tx.at)
-        if dirty:
-            tx.readings.hint(link.system, link.object, dirty, tx.stamp, tx.at)
-        tx.outbox.postpone(link.system, wait, tx.at + WAIT)
+        """Take the answers; what is to be sent again comes before the next batch."""
+        settlement = Settlement(tx, self.link, self.fp, self.counts)
+        less = settlement.take(sends, outcomes)
         if self._oversight is not None:
-            self._oversight.answered(tx, link, sends, outcomes)
-        return self._plan_again(tx, again, searched=True, again=again) if again else []
-
-    def _with_less(self, sending: Sending, outcome: Outcome) -> Sending | None:
-        """A create that was refused because of some fields, which are left out now; None: it is not sent again."""
-        if sending.plan.op != "create" or not isinstance(outcome, Rejected) or sending.tries >= MOST_TRIES:
-            return None
-        mine = self._at_fault(sending.attempt, outcome.fields)
-        if not mine:
-            return None
-        why = f"{self.link.system}: {outcome.reason}"
-        return msgspec.structs.replace(sending, left_out={**sending.left_out, **dict.fromkeys(mine, why)})
-
-    def _at_fault(self, attempt: Attempt, names: Iterable[str]) -> frozenset[FieldNumber]:
-        """Those of some native fields that were sent."""
-        numbers = {self.link.translation.number_of(name) for name in names}
-        return frozenset(number for number in numbers if number is not None and attempt.body.names(number))
-
-    def _none_twice(self, tx: Tx, sends: Sequence[Sending], outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """A create that answers with a record which is bound already has made none: the system found that one."""
-        link = self.link
-        made = [o.key for s, o in zip(sends, outcomes, strict=True) if s.plan.op == "create" and isinstance(o, Written)]
-        bound = set(tx.clusters.heads(link.system, link.object, made)) if made else set()
-        out: list[Outcome] = []
-        for sending, outcome in zip(sends, outcomes, strict=True):
-            if sending.plan.op == "create" and isinstance(outcome, Written):
-                if outcome.key in bound:
-                    tx.readings.hint(link.system, link.object, [outcome.key], tx.stamp, tx.at)
-                    outcome = Clash(None, outcome.key)
-                else:
-                    bound.add(outcome.key)
-            out.append(outcome)
-        return out
-
-    def _settle_one(
-        self,
-        tx: Tx,
-        cluster: Cluster,
-        sending: Sending,
-        outcome: Outcome,
-        effects: Effects,
-        dirty: list[str],
-        wait: list[int],
-    ) -> None:
-        link, rule = self.link, self.link.rule
-        attempt = _stored(cluster, sending.attempt)
-        key = sending.write.key
-        if isinstance(outcome, Written):
-            image = self._image(sending, outcome)
-            binding = answer.accepted(
-                cluster, attempt, outcome.key, image, rule, link.entity, self.fp, effects, tx.stamp, sending.left_out
-            )  # fmt: skip
-            self._count(sending.plan.op)
-            adopted_later = sending.plan.op == "create" and not rule.creates_are_receipts
-            shows_more = binding is not None and not binding.digest
-            if sending.plan.op != "delete" and (image is None or adopted_later or shows_more):
-                dirty.append(outcome.key)
-        elif isinstance(outcome, (Stale, Missing)):
-            answer.not_applied(cluster, attempt, tx.stamp)
-            wait.append(cluster.id)
-            if key is not None:
-                dirty.append(key)
-        elif isinstance(outcome, Unknown):
-            self.counts.unknown += 1
-            answer.unknown(cluster, attempt, tx.at, tx.stamp)
-            wait.append(cluster.id)
-            if key is not None:
-                dirty.append(key)
-            if sending.plan.op == "create":
-                link.wants_full = True
-        else:
-            self.counts.refused += 1
-            self._refused(tx, cluster, sending, outcome, effects, dirty)
-
-    def _refused(
-        self,
-        tx: Tx,
-        cluster: Cluster,
-        sending: Sending,
-        outcome: Clash | Rejected,
-        effects: Effects,
-        dirty: list[str],
-    ) -> None:
-        link, attempt = self.link, _stored(cluster, sending.attempt)
-        if isinstance(outcome, Clash):
-            names: tuple[str, ...] = () if outcome.field is None else (outcome.field,)
-            reason = f"{link.system}: another record has this value of {outcome.field or 'a unique field'}"
-            if outcome.key is not None:
-                reason += f": {outcome.key}"
-                if not tx.clusters.heads(link.system, link.object, [outcome.key]):
-                    dirty.append(outcome.key)
-            kind = ReportKind.CLASH
-        else:
-            names, reason, kind = outcome.fields, f"{link.system}: {outcome.reason}", ReportKind.REFUSED
-        if sending.left_out:
-            reason = f"{reasons(sending.left_out)}; {reason}"
-        answer.refused(
-            cluster, attempt, self._at_fault(attempt, names), reason, kind, link.rule, self.fp, effects, tx.stamp
-        )  # fmt: skip
-
-    def _image(self, sending: Sending, written: Written) -> answer.Image | None:
-        """A post-image in canonical values, but those of fields that stayed as they were or came back as sent."""
-        record = written.image
-        if record is None:
-            return None
-        link, sent, raw = self.link, sending.write.fields, record.fields
-        digest = link.digest_of(record)
-        back = [raw.get(name, ABSENT) for name in sent]
-        if back != [*sent.values()] or [*map(type, back)] != [*map(type, sent.values())]:
-            return answer.Image(link.translation.reading(record).values, digest, record.version)
-        if written.alone:
-            return answer.Image({}, digest, record.version, alone=True)
-        mapped = link.natives_mapped
-        rest = {name: value for name, value in raw.items() if name not in sent and name in mapped}
-        return answer.Image(link.translation.values(rest) if rest else {}, digest, record.version)
-
-    def _count(self, op: str) -> None:
-        if op == "create":
-            self.counts.created += 1
-        elif op == "update":
-            self.counts.updated += 1
-        else:
-            self.counts.deleted += 1
-
-
-def _stored(cluster: Cluster, attempt: Attempt) -> Attempt:
-    for known in cluster.attempts:
-        if known.id == attempt.id:
-            return known
-    raise LookupError(attempt.id)
-
-
-def _classes(planned: Plan) -> list[WriteClass]:
-    if planned.op == "create":
-        return [WriteClass.CREATE]
-    if planned.op == "delete":
-        return [WriteClass.DELETE]
-    return sorted({field.write_class for field in planned.fields.values()})
+            self._oversight.answered(tx, self.link, sends, settlement.outcomes)
+        again = self._plan_again(tx, less, searched=True, again=less) if less else []
+        return again, Batch() if again else self._plan(tx, limit)
 
 
 __all__ = ["Delivery", "Planned"]

@@ -361,6 +361,11 @@ class Cluster(msgspec.Struct, gc=False):
         reg = self.body.regs.get(number)
         return (False, None) if reg is None or not reg.sibs else (True, reg.sibs[0].val)
 
+    def sent(self, attempt: Attempt, fp: Fingerprinter) -> dict[FieldNumber, bytes]:
+        """Fingerprints of what an attempt was to make of each field."""
+        founded = {number: fp(self._founded_value(number)[1]) for number in attempt.body.founded}
+        return {number: field[0] for number, field in attempt.body.fields.items()} | founded
+
     def spell_out(self, attempt: Attempt, fp: Fingerprinter) -> None:
         """Note by itself what was sent as it was founded."""
         body = attempt.body

@@ -92,6 +92,8 @@ class Plan(msgspec.Struct, gc=False):
     """For a create: what is sent as it was founded."""
     held: list[tuple[WriteClass, FieldNumber | None]] = []
     """Classes of fields that a guard withholds."""
+    repeats: Attempt | None = None
+    """A create of unknown outcome that would be sent again just as it was, and whose system knows it by its key."""
 
     @property
     def is_empty(self) -> bool:
@@ -305,7 +307,8 @@ def _plan_create(
 ) -> Plan | None:
     if not creatable(cluster, entity, link, fp):
         return None
-    if cluster.attempts and any(attempt.system == link.system for attempt in cluster.attempts):
+    lost = cluster.attempts and [attempt for attempt in cluster.attempts if attempt.system == link.system]
+    if lost and not link.create_key:
         # A create of ours with unknown outcome: found by a pull, or ended by one.
         return Plan(cluster, link, "create", Step.WAIT, None)
     strict = link.condition == "none" and link.opt_in is _STRICT
@@ -319,9 +322,21 @@ def _plan_create(
             continue
         if not (strict and choice.value == CONSENT_IN and rule.consent):
             fields[number] = _planned(rule, reg, choice, _CREATE, link, fp)
+    if lost:
+        waits = Plan(cluster, link, "create", Step.WAIT, None, fields, founded)
+        waits.repeats = next((attempt for attempt in lost if _as_sent(attempt, waits, fp)), None)
+        return waits
     if not fields and not founded:
         return None
     return Plan(cluster, link, "create", Step.SEND if searched else Step.SEARCH, None, fields, founded)
+
+
+def _as_sent(create: Attempt, plan: Plan, fp: Fingerprinter) -> bool:
+    """Whether a plan has, field by field, what a create was sent with: a key stands for one content."""
+    cluster = plan.cluster
+    now = {number: field.fp for number, field in plan.fields.items()}
+    now |= {number: fp(value) for number, value in plan.founded.items()}
+    return now == cluster.sent(create, fp)
 
 
 def _founded(cluster: Cluster, entity: EntityRule, link: LinkRule, strict: bool) -> dict[FieldNumber, Value]:

@@ -359,7 +359,8 @@ class _Rows:
         for statement, rows in self.statements.items():
             if rows:
                 db.executemany(statement, rows)
-        db.executemany(_BOUND, [(*where, n) for where, n in self.bound.items() if n])
+        if self.bound:
+            db.executemany(_BOUND, [(*where, n) for where, n in self.bound.items() if n])
 
 
 _BOUND = "INSERT INTO bound VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"

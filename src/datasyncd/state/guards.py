@@ -62,6 +62,8 @@ class Guards:
 
     def put_right(self, system: str, entity: str, write_class: WriteClass, seen: Collection[Seen]) -> None:
         """Count these no longer: their source has put them right."""
+        if not seen:
+            return
         self._db.executemany(
             "DELETE FROM guard_seen WHERE system = ? AND entity = ? AND class = ? AND source = 1"
             " AND cluster_id = ? AND field = ?",

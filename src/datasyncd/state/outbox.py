@@ -41,6 +41,8 @@ class Outbox:
     def postpone(self, system: str, clusters: Iterable[int], due_at: int, error: str = "") -> None:
         """Try again at `due_at`; an error counts as a try."""
         numbers = list(clusters)
+        if not numbers:
+            return
         self._shelf.drop(numbers)
         self._db.executemany(
             "UPDATE outbox SET due_at = ?, tries = tries + ?, last_error = ? WHERE cluster_id = ? AND system = ?",

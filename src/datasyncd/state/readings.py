@@ -76,10 +76,11 @@ class Readings:
 
     def done(self, system: str, object: str, read: Iterable[tuple[str, int]]) -> None:
         """These records were read at these generations; a newer hint stays."""
-        self._db.executemany(
-            "DELETE FROM dirty WHERE system = ? AND object = ? AND ext_id = ? AND generation = ?",
-            [(system, object, ext_id, generation) for ext_id, generation in read],
-        )
+        rows = [(system, object, ext_id, generation) for ext_id, generation in read]
+        if rows:
+            self._db.executemany(
+                "DELETE FROM dirty WHERE system = ? AND object = ? AND ext_id = ? AND generation = ?", rows
+            )
 
     def cursor(self, system: str, object: str) -> Cursor:
         row = self._db.execute(

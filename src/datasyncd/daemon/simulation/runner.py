@@ -53,6 +53,7 @@ def run_part(seeds: Sequence[int], tell: Callable[[Line], None] | None = None) -
     ran, began = Ran(), time.process_time()
     collecting = gc.isenabled()
     gc.disable()  # a history makes few cycles, and looking for them takes a quarter of its time
+    gc.freeze()  # nor is what was there before looked at
     try:
         with watched():
             for seed in seeds:
@@ -64,9 +65,10 @@ def run_part(seeds: Sequence[int], tell: Callable[[Line], None] | None = None) -
                 except Exception as error:
                     ran.broken.append(Failure(seed, f"seed {seed}: {type(error).__name__}: {error}"))
     finally:
+        gc.collect()
+        gc.unfreeze()
         if collecting:
             gc.enable()
-            gc.collect()
     ran.cpu_s = time.process_time() - began
     return ran
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from datasyncd.adapters.memory.history import History as MemoryHistory
 from datasyncd.daemon import intake
+from datasyncd.daemon.composing import Composer
 from datasyncd.daemon.intake import Intake
 from datasyncd.daemon.pusher import Delivery
 from datasyncd.reconcile import versions
@@ -50,6 +51,7 @@ PROBES = (
     Probe("recreate live", Intake, "_join", lambda _, self, cluster, reading, **__: _refills(self, cluster)),
     Probe("recreate dead", intake, "identify", lambda match, ext_id, keys, found, *__: _follows_a_dead(match, found)),
     Probe("recreate deferred", intake, "identify", lambda match, *_: _waits_for_a_delete(match)),
+    Probe("create key replayed", Composer, "_repeat"),
     Probe("create parked", Delivery, "_wait_until", lambda _, self, planned, at: planned.op == "create"),
     Probe("stale read answered", MemoryHistory, "before", lambda state, self, at: state is not self.now),
     Probe("orphan", intake, "identify", lambda match, *_: match.verdict is Verdict.ORPHAN),
