@@ -4,8 +4,8 @@
 
 Both stores are SQLite tables with a column that says when a row was changed, by which the links pull. Of each size the
 median of five rounds is taken, and the most memory: 1,000 rows are changed in the source, then one `sync` brings them to
-the target. A round before them is shown by itself: all rows have one stamp then, and who has the stamp of the cursor is
-read again.
+the target. A round before them is shown by itself: all rows have one stamp then, and rows with the stamp of the cursor
+are read again.
 """
 
 from __future__ import annotations
