@@ -394,3 +394,22 @@ def test_a_lost_create_waits_for_a_record_that_was_kept_out_after_it() -> None:
     assert [row.kind for row in world.quarantine()] == ["ambiguous"]
     assert (new.ghosts(), new.exists_in()) == (1, {"crm"})
     assert first.state() == second.state() == "live"
+
+
+@pytest.mark.parametrize("pull_is_reading", [True, False])
+def test_a_record_that_was_kept_out_as_a_second_one_is_bound_to_whom_its_key_belongs_now(pull_is_reading: bool) -> None:
+    """It has not changed itself, so that no reading tells of it."""
+    world = World("crm", system("mail", pull_is_reading=pull_is_reading))
+    ann = world.linked(email="ann@example.org", name="Ann")
+    twin = world.creates("mail", email="ann@example.org", name="Bob")
+    world.syncs()
+    assert [(row.ext_id, row.kind) for row in world.quarantine()] == [(twin, "duplicate")]
+
+    ann.edits("crm", email="ann@example.com")
+    world.syncs()
+    bob = world.person("crm", email="ann@example.org", name="Bob")
+    world.syncs()
+
+    assert world.quarantine() == []
+    assert bob.key("mail") == twin
+    assert len(world.keys("mail")) == 2
