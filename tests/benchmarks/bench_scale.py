@@ -3,9 +3,9 @@
     python -m tests.benchmarks.bench_scale [N]      default: 1,000,000 contacts of 14 fields, beside 10,000
 
 Both stores are SQLite tables with a column that says when a row was changed, by which the links pull. Of each size the
-median of five rounds is taken, and the most memory: 1,000 rows are changed in the source, then one `sync` brings them to
-the target. A round before them is shown by itself: all rows have one stamp then, and rows with the stamp of the cursor
-are read again.
+median of five rounds is taken, and the most memory: 1,000 rows are changed in the source, then one `sync` brings them
+to the target. A round before them is shown by itself: all rows have one stamp then, and rows with the stamp of the
+cursor are read again.
 """
 
 from __future__ import annotations
