@@ -1,18 +1,24 @@
-"""CSV files keep the promises, with and without a lock."""
+"""CSV files keep the promises, with and without a lock, and in another form."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from datasyncd.adapters.testing import AdapterConformance, Stage
+from datasyncd.adapters.csv.adapter import KIND, CsvOptions
+from datasyncd.adapters.testing import AdapterConformance, Stage, staged
 
-from .folder import CsvStage
+FORMS: dict[str, dict[str, Any]] = {
+    "no lock": {},
+    "lock": {"lock": True},
+    "latin-1": {"encoding": "latin-1", "delimiter": ";"},
+}
 
 
-@pytest.mark.parametrize("locks", [False, True], ids=["no lock", "lock"])
+@pytest.mark.parametrize("form", FORMS)
 class TestCsv(AdapterConformance):
     @pytest.fixture
-    def stage(self, tmp_path: Path, locks: bool) -> Stage:
-        return CsvStage(tmp_path, locks)
+    def stage(self, tmp_path: Path, form: str) -> Stage:
+        return staged(KIND, CsvOptions(path=".", **FORMS[form]), tmp_path)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from datasyncd.adapters.testing import AdapterConformance, Stage
-
-from .folder import JsonlStage
+from datasyncd.adapters.jsonl.adapter import KIND, JsonlOptions
+from datasyncd.adapters.testing import AdapterConformance, Stage, staged
 
 
 @pytest.mark.parametrize("locks", [False, True], ids=["no lock", "lock"])
 class TestJsonl(AdapterConformance):
     @pytest.fixture
     def stage(self, tmp_path: Path, locks: bool) -> Stage:
-        return JsonlStage(tmp_path, locks)
+        return staged(KIND, JsonlOptions(path=".", lock=locks), tmp_path)

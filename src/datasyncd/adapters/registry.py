@@ -11,11 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module, resources
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .contract import Adapter, Context
+
+if TYPE_CHECKING:
+    from .testing.scratch import Site
+    from .testing.stage import Stage
 
 GROUP = "datasyncd.adapters"
 """Name of the entry points by which other packages add kinds."""
@@ -61,6 +65,9 @@ class AdapterKind:
     manifest: Manifest
     composite_keys: bool = False
     """A record's own id may be made of several fields."""
+    stage: Callable[[Site], Stage] | None = None
+    """How a scratch object is made in a system of this kind, for the conformance suite: a subclass of
+    `adapters.testing.Scratch`. Without it, no system of this kind can be certified."""
 
 
 class UnknownAdapter(KeyError):

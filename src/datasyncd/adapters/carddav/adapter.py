@@ -29,13 +29,14 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.errors import NotFound, OptionError, Unsupported
 from datasyncd.adapters.http.address import fault
-from datasyncd.adapters.http.client import Client, basic
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
 from .address_book import AddressBook, Features, Found
 from .names import KEY, columns, doubles, name_of
 from .reading import PAGE, Pulling, Selection, records_in
+from .scratch import CarddavScratch
 from .searching import askable, comparable, matches
+from .server import client_of, folder_of
 from .writing import Push
 
 LATE_S = 300.0
@@ -81,14 +82,8 @@ class CarddavAdapter:
 
     def __init__(self, context: Context, options: CarddavOptions) -> None:
         self._context = context
-        self._url = URL(options.url if options.url.endswith("/") else f"{options.url}/", encoded=True)
-        self._client = Client(
-            f"{context.system}: {self._url.host}",
-            basic(options.user, options.password),
-            None if options.ca is None else context.base / options.ca,
-            connect_s=options.connect_s,
-            timeout_s=options.timeout_s,
-        )
+        self._url = folder_of(options)
+        self._client = client_of(context.system, context.base, options)
         self._books: dict[str, AddressBook] = {}
 
     def capabilities(self, object: str) -> Capabilities:
@@ -210,4 +205,5 @@ KIND = AdapterKind(
     open=CarddavAdapter,
     text_only=False,
     manifest=manifest_of(__package__),
+    stage=CarddavScratch,
 )

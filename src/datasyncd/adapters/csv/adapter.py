@@ -10,6 +10,7 @@ from datasyncd.adapters.files.options import FolderOptions
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
 from .dialect import DELIMITERS, raw_cell
+from .scratch import CsvScratch
 from .sheet import CsvSheet
 
 
@@ -54,4 +55,11 @@ def open_folder(context: Context, options: CsvOptions) -> FolderAdapter:
     return FolderAdapter(context, options, CsvForm(options))
 
 
-KIND = AdapterKind(name="csv", options=CsvOptions, open=open_folder, text_only=True, manifest=manifest_of(__package__))
+KIND = AdapterKind(
+    name="csv",
+    options=CsvOptions,
+    open=open_folder,
+    text_only=True,
+    manifest=manifest_of(__package__),
+    stage=CsvScratch,
+)

@@ -7,6 +7,7 @@ from datasyncd.adapters.files.adapter import FolderAdapter
 from datasyncd.adapters.files.options import FolderOptions
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
+from .scratch import JsonlScratch
 from .sheet import JsonlSheet
 
 
@@ -40,5 +41,10 @@ def open_folder(context: Context, options: JsonlOptions) -> FolderAdapter:
 
 
 KIND = AdapterKind(
-    name="jsonl", options=JsonlOptions, open=open_folder, text_only=False, manifest=manifest_of(__package__)
+    name="jsonl",
+    options=JsonlOptions,
+    open=open_folder,
+    text_only=False,
+    manifest=manifest_of(__package__),
+    stage=JsonlScratch,
 )

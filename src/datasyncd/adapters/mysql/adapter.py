@@ -30,6 +30,7 @@ from .dsn import FORM, fault
 from .keys import parts_of
 from .listening import listen
 from .pulling import Pulling
+from .scratch import MysqlScratch
 from .selection import Selection
 from .session import LATE_S, Sessions
 from .table import Table, table_of, verify
@@ -128,4 +129,5 @@ KIND = AdapterKind(
     text_only=False,
     manifest=manifest_of(__package__),
     composite_keys=True,
+    stage=MysqlScratch,
 )

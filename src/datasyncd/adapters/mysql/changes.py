@@ -140,6 +140,15 @@ class Changes:
             f"VALUES ({_literal(self.relation)}, @datasyncd_writes, {', '.join(values)})"
         )
 
+    def triggers(self) -> list[str]:
+        """The statements that let the changes of the table be noted."""
+        return [self._trigger(event) for event in _EVENTS]
+
+    async def forget(self, connection: Connection) -> None:
+        """Delete all notes of the table, where the user may."""
+        if self._notes.may_delete:
+            await connection.execute(f"DELETE FROM {self._notes.sql} WHERE relation = %s", self.relation)
+
     def _trigger(self, event: str) -> str:
         name = backquoted(f"datasyncd_{event.lower()}_{self._table.name}"[:_LONGEST_NAME])
         of = f"{backquoted(self._table.schema)}.{name}"

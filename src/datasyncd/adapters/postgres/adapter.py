@@ -34,6 +34,7 @@ from .feed import Feed
 from .keys import parts_of
 from .listening import listen
 from .pulling import Pulling
+from .scratch import PostgresScratch
 from .selection import Selection
 from .session import LATE_S, Sessions
 from .slot import no_limit
@@ -192,4 +193,5 @@ KIND = AdapterKind(
     text_only=False,
     manifest=manifest_of(__package__),
     composite_keys=True,
+    stage=PostgresScratch,
 )

@@ -141,6 +141,15 @@ class Changes:
         if self._notes.may_delete:
             await connection.execute(self._clear, self._table.id, xid)
 
+    async def forget(self, connection: Connection) -> None:
+        """Delete all notes of the table, where the role may."""
+        if self._notes.may_delete:
+            await connection.execute(f"DELETE FROM {self._notes.sql} WHERE relation = $1", self._table.id)
+
+    def triggers(self) -> list[str]:
+        """The statements that let the changes of the table be noted."""
+        return [self._trigger(event) for event in _EVENTS]
+
     def _trigger(self, event: str) -> str:
         args = ", ".join(map(_literal, self._keys))
         function = ".".join((shown(self._notes.schema), FUNCTION))

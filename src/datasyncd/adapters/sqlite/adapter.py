@@ -34,6 +34,7 @@ from datasyncd.adapters.registry import AdapterKind, manifest_of
 
 from . import reading
 from .database import Database
+from .scratch import SqliteScratch
 from .selection import Selection
 from .table import check, table_of
 from .writing import Applied, apply
@@ -217,4 +218,5 @@ KIND = AdapterKind(
     open=SqliteAdapter,
     text_only=False,
     manifest=manifest_of(__package__),
+    stage=SqliteScratch,
 )

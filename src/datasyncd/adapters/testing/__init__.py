@@ -1,11 +1,22 @@
-"""What tests an adapter: the conformance suite, and a desk to try one at."""
+"""What tests an adapter: the conformance suite, and a desk to try one at.
 
-import pytest
+Only `AdapterConformance` needs pytest, and is imported when it is first asked for.
+"""
 
-for name in ("lifetime", "readings", "steps", "values", "writes"):
-    pytest.register_assert_rewrite(f"{__name__}.{name}")
+from typing import TYPE_CHECKING, Any
 
-from .conformance import AdapterConformance  # noqa: E402
-from .stage import PEOPLE, Stage  # noqa: E402
+from .scratch import Scratch, SecondConnection, Site, staged
+from .stage import COLUMNS, PEOPLE, Stage
 
-__all__ = ["PEOPLE", "AdapterConformance", "Stage"]
+if TYPE_CHECKING:
+    from .conformance import AdapterConformance
+
+__all__ = ["COLUMNS", "PEOPLE", "AdapterConformance", "Scratch", "SecondConnection", "Site", "Stage", "staged"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "AdapterConformance":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .conformance import AdapterConformance
+
+    return AdapterConformance

@@ -1,4 +1,4 @@
-"""The conformance suite: what every adapter promises, tested against the real system.
+"""The conformance suite for pytest: what every adapter promises, tested against the real system.
 
 Each test is named by the promise, and numbered as in the list of promises. Of a promise that an adapter does not make
 by its `capabilities` the test holds it to the opposite.
@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import pytest
 
-from .lifetime import LifetimePromises
-from .readings import ReadingPromises
 from .stage import Stage
-from .values import ValuePromises
-from .writes import WritePromises
+from .suite import Promises
 
 
 @pytest.mark.asyncio
-class AdapterConformance(ReadingPromises, WritePromises, ValuePromises, LifetimePromises):
+class AdapterConformance(Promises):
     """Subclass it as `Test...`, and override the fixture `stage`."""
-
-    many = 2500
-    """Records that need several pages."""
 
     @pytest.fixture
     def stage(self) -> Stage:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import anyio
 import anyio.lowlevel
-import pytest
 
 from datasyncd.adapters.contract import Adapter, Outcome
 from datasyncd.adapters.errors import AdapterError, Unsupported
 
+from .promise import Broken, NotPromised, expect, promise, same
 from .stage import PEOPLE, Stage, person
 from .steps import opened, present, update
+
+SOON_S = 10.0
+"""How long what should happen at once may take."""
 
 
 class LifetimePromises:
     """What an adapter does while it is open, and that nothing is left of it."""
 
-    many: ClassVar[int]
+    many: int
 
+    @promise
     async def test_12_closing_frees_everything_at_any_moment(self, stage: Stage) -> None:
         await stage.insert({f"k{n:05}": person(stage, f"k{n:05}") for n in range(self.many)})
         await stage.open(PEOPLE).aclose()  # what is opened once a process is open now
@@ -33,25 +37,28 @@ class LifetimePromises:
 
         for closing in (self._close_in_a_pull, self._close_in_a_push, self._close_in_a_watch):
             adapter = stage.open(PEOPLE)
-            with anyio.fail_after(10):
+            with _soon("a close in the middle of a call does not end"):
                 await closing(adapter)
                 await adapter.aclose()
 
         with anyio.move_on_after(2):  # what ends in threads of the system's own takes a moment
             while open_files() != before[0] or not threads() <= before[1]:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
-        assert open_files() == before[0]
-        assert threads() <= before[1]
+        same(open_files(), before[0], "how many files and sockets are open when all was closed")
+        same(threads() - before[1], set(), "threads that run when all was closed")
 
+    @promise
     async def test_13_a_watch_hints_when_it_begins_and_at_each_change(self, stage: Stage) -> None:
         await stage.insert({"a": person(stage, "a")})
         async with opened(stage) as adapter:
             if not adapter.capabilities("people").watches:
-                with pytest.raises(Unsupported):
+                try:
                     await anext(aiter(adapter.watch("people")))
-                return
+                except Unsupported:
+                    raise NotPromised("it tells of no changes as they happen") from None
+                raise Broken("it says that it does not watch, and gives a hint")
             hints = aiter(adapter.watch("people"))
-            with anyio.fail_after(5):
+            with _soon("a watch gives no hint when it begins"):
                 await anext(hints)
             told = anyio.Event()
 
@@ -64,7 +71,7 @@ class LifetimePromises:
                 await anyio.sleep(0.2)
                 told = anyio.Event()
                 await stage.update("a", {"name": "new"})
-                with anyio.fail_after(5):
+                with _soon("a watch gives no hint of a change of somebody else's"):
                     await told.wait()
                 tasks.cancel_scope.cancel()
 
@@ -78,7 +85,7 @@ class LifetimePromises:
             try:
                 write = await update(adapter, "k00000", {"name": "x"})
                 outcomes: Sequence[Outcome] = await adapter.push("people", [write])
-                assert len(outcomes) == 1
+                expect(len(outcomes) == 1, f"{len(outcomes)} outcomes to one write")
             except AdapterError:
                 pass
 
@@ -102,6 +109,14 @@ class LifetimePromises:
             tasks.start_soon(listen)
             await anyio.sleep(0.1)
             await adapter.aclose()
+
+
+@contextmanager
+def _soon(otherwise: str) -> Iterator[None]:
+    """Raises `Broken` after some seconds."""
+    with anyio.move_on_after(SOON_S) as scope:
+        yield
+    expect(not scope.cancelled_caught, f"{otherwise} within {SOON_S:g} s")
 
 
 def open_files() -> int:

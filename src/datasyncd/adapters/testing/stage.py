@@ -16,12 +16,23 @@ never mapped. `amount` and `changed` are numbers where there are any, the others
 
 MARKED = msgspec.structs.replace(PEOPLE, cursor="changed")
 
+COLUMNS = (PEOPLE.key, *PEOPLE.fields, "changed", "note")
+"""All columns of the object."""
+
 
 class Stage(ABC):
     """A real system with one empty object `people`, and somebody else who writes into it."""
 
     text_only: ClassVar[bool] = False
     """All values are text, so that `amount` is, too."""
+    made: str = "what the stage has made"
+    """What stands in the system while the stage does, in words: `the table datasyncd_certify_1a2b`."""
+
+    async def make(self) -> None:  # noqa: B027  # a stage may stand already
+        """Make the object, empty. Called once, before all else."""
+
+    async def remove(self) -> None:  # noqa: B027
+        """Remove all that was made; called at the end whatever happened, also if `make` did not get far."""
 
     @abstractmethod
     def open(self, spec: ObjectSpec) -> Adapter:
@@ -41,7 +52,7 @@ class Stage(ABC):
 
     async def merge(self, key: Key, survivor: Key) -> None:
         """Somebody else merges a record into another one; only where the adapter promises `forward`."""
-        raise NotImplementedError("override `merge`: the adapter promises `forward`")
+        raise NotImplementedError("override `merge` of the stage: the adapter promises `forward`")
 
     @abstractmethod
     async def holds(self) -> Mapping[Key, Mapping[str, Native]]:
@@ -50,6 +61,10 @@ class Stage(ABC):
     def stored(self, field: str, value: Native) -> Native:
         """What a lossy system says that it makes of a value."""
         return value
+
+    def takes(self, field: str, value: Native) -> bool:
+        """Whether the system can hold the value at all, as it is set up: what it cannot is not tried."""
+        return True
 
     def bad(self) -> dict[str, Native]:
         """Fields that the system refuses, the first of them being at fault."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+import anyio
 
 from datasyncd.adapters.contract import (
     Adapter,
@@ -16,8 +19,16 @@ from datasyncd.adapters.contract import (
     Write,
     Written,
 )
+from datasyncd.adapters.errors import Unsupported
 
+from .desk import records
+from .promise import Broken, NotPromised, a
 from .stage import PEOPLE, Stage
+
+T = TypeVar("T")
+
+LOOKS = 50
+"""So often is looked, at most, until a change shows that may take `search_lag_s`."""
 
 
 class opened:
@@ -33,6 +44,17 @@ class opened:
         await self._adapter.aclose()
 
 
+async def writes(adapter: Adapter) -> None:
+    """Raises `NotPromised` for a system that is only read, once it was seen that it refuses."""
+    if not adapter.capabilities("people").read_only:
+        return
+    try:
+        await adapter.push("people", [Write("delete", "nobody")])
+    except Unsupported:
+        raise NotPromised("it is only read") from None
+    raise Broken("it says that it is only read, and takes a write")
+
+
 async def read(adapter: Adapter, keys: Sequence[Key]) -> Sequence[Answer]:
     """The present truth by key, also where an ordinary reading may be old."""
     if adapter.capabilities("people").stale_s:
@@ -42,9 +64,24 @@ async def read(adapter: Adapter, keys: Sequence[Key]) -> Sequence[Answer]:
 
 async def present(adapter: Adapter, key: Key) -> Record:
     """The record of this key, which is there."""
-    (answer,) = await read(adapter, [key])
-    assert isinstance(answer, Record), answer
-    return answer
+    answers = await read(adapter, [key])
+    return a(Record, answers[0] if len(answers) == 1 else answers, f"the answer to a read of the key {key!r}")
+
+
+async def eventually(adapter: Adapter, look: Callable[[], Awaitable[T]], shows: Callable[[T], object]) -> T:
+    """What a search or pull shows once it shows what it has to: at once, or after `search_lag_s` at most."""
+    lag_s = adapter.capabilities("people").search_lag_s
+    until = anyio.current_time() + lag_s
+    while True:
+        found = await look()
+        if shows(found) or anyio.current_time() >= until:
+            return found
+        await anyio.sleep(lag_s / LOOKS)
+
+
+async def listed(adapter: Adapter, keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
+    """Key -> fields of a complete pull, when it lists these, or should."""
+    return await eventually(adapter, lambda: records(adapter, "people"), lambda found: set(found) == set(keys))
 
 
 async def update(adapter: Adapter, key: Key, fields: Mapping[str, Native], version: Version = None) -> Write:
@@ -63,12 +100,11 @@ def creation(schema: Schema, key: Key, fields: Mapping[str, Native]) -> Write:
 
 async def done(adapter: Adapter, write: Write) -> Written:
     """Push one write, which succeeds."""
-    (outcome,) = await adapter.push("people", [write])
-    assert isinstance(outcome, Written), outcome
-    return outcome
+    outcomes = await adapter.push("people", [write])
+    what = f"the outcome of one write ({write.op})"
+    return a(Written, outcomes[0] if len(outcomes) == 1 else outcomes, what)
 
 
 def name_of(answer: object) -> Native:
     """The name of a record that was read."""
-    assert isinstance(answer, Record), answer
-    return answer.fields["name"]
+    return a(Record, answer, "an answer to a read").fields["name"]
