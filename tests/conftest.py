@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import mysql as mysql_server
+from tests.servers import nats as nats_server
 from tests.servers import radicale
 from tests.servers.postgres import Database, Server, streaming
 
@@ -71,3 +72,17 @@ def carddav() -> Iterator[radicale.Server]:
 def book(carddav: radicale.Server) -> radicale.Book:
     """An empty address book."""
     return carddav.book()
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[nats_server.Server]:
+    """A NATS server; who stops it starts it again."""
+    with nats_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def streams(nats: nats_server.Server) -> Iterator[nats_server.Streams]:
+    """No streams yet, and none afterwards."""
+    with nats_server.streams(nats) as streams:
+        yield streams

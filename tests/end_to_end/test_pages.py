@@ -23,6 +23,7 @@ from datasyncd.adapters.contract import ObjectSpec
 from datasyncd.adapters.csv.adapter import CsvOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.mysql.adapter import MysqlOptions
+from datasyncd.adapters.nats.adapter import NatsOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
 from datasyncd.adapters.testing.desk import opened, pages, records
@@ -75,6 +76,8 @@ NOT_RUN = {
     ("docs/how-to/connect-postgres.md", "datasyncd check"): "asks a database that only its reader has",
     ("docs/how-to/connect-mysql.md", "datasyncd check"): "asks a database that only its reader has",
     ("docs/how-to/connect-carddav.md", "datasyncd check"): "asks a server that only its reader has",
+    ("docs/how-to/connect-nats.md", "nats stream add"): "asks a server that only its reader has",
+    ("docs/how-to/connect-nats.md", "datasyncd check"): "asks a server that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -268,6 +271,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         CsvOptions,
         JsonlOptions,
         MysqlOptions,
+        NatsOptions,
         PostgresOptions,
         SqliteOptions,
     ]

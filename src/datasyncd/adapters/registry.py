@@ -29,6 +29,7 @@ _BUILT_IN = {
     "csv": "datasyncd.adapters.csv.adapter",
     "jsonl": "datasyncd.adapters.jsonl.adapter",
     "mysql": "datasyncd.adapters.mysql.adapter",
+    "nats": "datasyncd.adapters.nats.adapter",
     "postgres": "datasyncd.adapters.postgres.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",
 }

@@ -12,6 +12,7 @@ from itertools import product
 import msgspec
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.digest import row_digest
 from datasyncd.adapters.files.sheet import Unfit
 from datasyncd.adapters.number import json_text, number
 
@@ -23,6 +24,9 @@ _object = msgspec.json.Decoder(dict[str, Native], float_hook=number).decode
 
 _STYLES = tuple(product((b",", b", "), (b":", b": ")))
 """What may stand between two fields, and between a name and its value."""
+
+_AT = re.compile(r" \(byte [0-9]+\)$")
+"""Where in a line a mistake is: not part of the reason."""
 
 _END = re.compile(rb"[\r\n]*$")
 
@@ -36,7 +40,7 @@ def decoded(line: bytes) -> dict[str, Native]:
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except msgspec.DecodeError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(_AT.sub("", str(error))) from None
 
 
 def parts(line: bytes) -> Parts:
@@ -50,6 +54,11 @@ def written(name: str, value: Native) -> msgspec.Raw:
         return msgspec.Raw(json_text(value).encode())
     except (TypeError, ValueError, RecursionError):
         raise Unfit(f"JSON has no form for the value of {name}", name) from None
+
+
+def same(one: Native, other: Native) -> bool:
+    """Whether two values are written the same: True is no 1."""
+    return type(one) is type(other) and bool(one == other) and row_digest([one]) == row_digest([other])
 
 
 def changed(line: bytes, fields: Mapping[str, msgspec.Raw]) -> bytes:

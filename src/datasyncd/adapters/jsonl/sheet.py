@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Mapping
 
 from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record
@@ -12,10 +11,7 @@ from datasyncd.adapters.errors import Unreachable
 from datasyncd.adapters.files.rewrite import key_text
 from datasyncd.adapters.files.sheet import Sheet
 
-from .line import changed, decoded, joined, parts, style_of, written
-
-_AT = re.compile(r" \(byte [0-9]+\)$")
-"""Where in a line a mistake is: not part of the reason."""
+from .line import changed, decoded, joined, parts, same, style_of, written
 
 
 class JsonlSheet(Sheet):
@@ -51,7 +47,7 @@ class JsonlSheet(Sheet):
         different = {
             name: written(name, value)
             for name, value in fields.items()
-            if name not in before or not _same(before[name], value)
+            if name not in before or not same(before[name], value)
         }
         if different:
             self._pieces[number] = changed(self._pieces[number], different)
@@ -83,7 +79,7 @@ class JsonlSheet(Sheet):
         try:
             found = decoded(piece)
         except ValueError as error:
-            self._bad(None, place, _AT.sub("", str(error)), piece)
+            self._bad(None, place, str(error), piece)
             if number == len(self._pieces) - 1 and not piece.endswith((b"\r", b"\n")):
                 self.half_written = True
             return
@@ -96,8 +92,3 @@ class JsonlSheet(Sheet):
             last = decoded(self._pieces[next(reversed(self.rows.values()))])[self.spec.key]
             return int(key) if isinstance(last, int) else key
         return key
-
-
-def _same(one: Native, other: Native) -> bool:
-    """Whether two values are written the same: True is no 1."""
-    return type(one) is type(other) and bool(one == other) and row_digest([one]) == row_digest([other])

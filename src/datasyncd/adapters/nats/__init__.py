@@ -1,0 +1,1 @@
+"""NATS JetStream: a stream that holds the last state of each record."""
