@@ -156,6 +156,7 @@ class Delivery:
         bound = [cluster.binding_in(link.system) for cluster in clusters.values()]
         # A write that knows less than a hint does would be refused, and nobody else may come to read the record.
         hinted = tx.readings.among(link.system, link.object, [binding.ext_id for binding in bound if binding])
+        some_kept_out = tx.records.some_kept_out()
         ready: list[Plan] = []
         effects = tx.effects("push")
         stale: list[Cluster] = []
@@ -169,7 +170,7 @@ class Delivery:
                 tx.outbox.postpone(link.system, [cluster.id], due_at)
             elif planned.repeats is not None:
                 ready.append(planned)
-            elif planned.step is Step.SEARCH or self._may_be_kept_out(tx, planned):
+            elif planned.step is Step.SEARCH or (some_kept_out and self._may_be_kept_out(tx, planned)):
                 batch.searches.append(planned)
             elif planned.binding is not None and (planned.step is Step.READ or planned.binding.ext_id in hinted):
                 batch.reads.append(planned.binding.ext_id)

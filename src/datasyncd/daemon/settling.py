@@ -78,7 +78,7 @@ class Settlement:
             tx.outbox.postpone(link.system, self._wait, tx.at + WAIT)
         if self._lost:
             delay = BACK_OFF[min(tx.outbox.tries(link.system, self._lost), len(BACK_OFF) - 1)]
-            tx.outbox.postpone(link.system, self._lost, tx.at + delay, "unknown outcome")
+            tx.outbox.postpone(link.system, self._lost, tx.at + delay, tried=True)
 
     def _with_less(self, sending: Sending, outcome: Outcome) -> Sending | None:
         """A create that was refused because of some fields, which are left out now; None: it is not sent again."""

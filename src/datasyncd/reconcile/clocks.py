@@ -26,7 +26,10 @@ def dominates(a: Ctx, b: Ctx) -> bool:
     """Whether `a` has seen everything that `b` has."""
     if a == b:
         return True
-    return all(a.get(actor, 0) >= n for actor, n in b.items())
+    for actor, n in b.items():
+        if a.get(actor, 0) < n:
+            return False
+    return True
 
 
 def join(a: Ctx, b: Ctx) -> Ctx:

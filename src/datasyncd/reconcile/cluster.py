@@ -104,10 +104,10 @@ class Registers(MutableMapping[FieldNumber, Reg]):
     """The registers of a cluster, in the order of their numbers; one that is as it was founded is written out when
     it is asked for."""
 
-    __slots__ = ("_body",)
+    __slots__ = ("body",)
 
     def __init__(self, body: ClusterBody) -> None:
-        self._body = body
+        self.body = body
 
     def __getitem__(self, number: FieldNumber) -> Reg:
         reg: Reg | None = self.get(number)
@@ -116,7 +116,7 @@ class Registers(MutableMapping[FieldNumber, Reg]):
         return reg
 
     def get(self, number: FieldNumber, default: Any = None) -> Any:
-        body = self._body
+        body = self.body
         reg = body.regs.get(number)
         if reg is None and number in body.founded:
             reg = Reg([Sib(FOUNDER, 1, body.founded.pop(number), body.founded_at)], {FOUNDER: 1})
@@ -124,20 +124,20 @@ class Registers(MutableMapping[FieldNumber, Reg]):
         return default if reg is None else reg
 
     def __contains__(self, number: object) -> bool:
-        return number in self._body.regs or number in self._body.founded
+        return number in self.body.regs or number in self.body.founded
 
     def __setitem__(self, number: FieldNumber, reg: Reg) -> None:
-        self._body.founded.pop(number, None)
-        self._body.regs[number] = reg
+        self.body.founded.pop(number, None)
+        self.body.regs[number] = reg
 
     def __delitem__(self, number: FieldNumber) -> None:
-        del (self._body.regs if number in self._body.regs else self._body.founded)[number]
+        del (self.body.regs if number in self.body.regs else self.body.founded)[number]
 
     def __iter__(self) -> Iterator[FieldNumber]:
-        return iter(sorted({*self._body.regs, *self._body.founded}))
+        return iter(sorted({*self.body.regs, *self.body.founded}))
 
     def __len__(self) -> int:
-        return len(self._body.regs) + len(self._body.founded)
+        return len(self.body.regs) + len(self.body.founded)
 
 
 class BindingBody(msgspec.Struct, array_like=True, gc=False):
@@ -286,10 +286,14 @@ class Cluster(msgspec.Struct, gc=False):
     """As stored."""
     was_due: dict[str, Due] = {}
     """As stored."""
+    _regs: Registers | None = None
 
     @property
     def regs(self) -> Registers:
-        return Registers(self.body)
+        regs = self._regs
+        if regs is None or regs.body is not self.body:
+            regs = self._regs = Registers(self.body)
+        return regs
 
     def live(self) -> Iterator[Binding]:
         """Bindings whose record is believed to exist."""

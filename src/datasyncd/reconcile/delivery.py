@@ -6,7 +6,7 @@ Values are compared only to leave out a write that would change nothing; then a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Literal
 
@@ -157,12 +157,13 @@ def gated(cluster: Cluster, entity: EntityRule, link: LinkRule) -> bool:
     return link.where(values_of(cluster, entity)[0])
 
 
-def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter) -> Iterator[Debt]:
+def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding, fp: Fingerprinter) -> list[Debt]:
     """Fields that may be written to this record now, or that it only has to be seen to show already."""
+    out: list[Debt] = []
     shadows, blocked, pushes = binding.body.shadow, binding.body.blocked, link.pushes
     behind = [number for number, shadow in shadows.items() if shadow.ctx is not None and number in pushes]
     if not behind:
-        return
+        return out
     regs = cluster.regs
     passes: bool | None = None
     # What the last reading left out was not looked at before the write; a second one that leaves it out settles it.
@@ -195,7 +196,8 @@ def debts(cluster: Cluster, entity: EntityRule, link: LinkRule, binding: Binding
             or _opt_in_sent(cluster, link, binding, rule, choice)
         ):
             continue
-        yield Debt(rule, reg, choice, shown, _class_of(rule, choice.value, shadow.fp, fp))
+        out.append(Debt(rule, reg, choice, shown, _class_of(rule, choice.value, shadow.fp, fp)))
+    return out
 
 
 def opt_ins_held(

@@ -27,6 +27,7 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
     if entity.derived and (cluster.new or cluster.edited or cluster.rescan):
         _derive(cluster, entity, fp, effects)
     moved = set(cluster.edited)
+    refusals = any([binding.body.blocked for binding in cluster.bindings])
     for number in sorted(cluster.touched) if cluster.touched else ():
         reg = cluster.regs.get(number)
         rule = entity.fields.get(number)
@@ -36,7 +37,8 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
         if number in cluster.edited:
             _hold(cluster, reg, rule)
             _report_conflict(cluster, reg, rule, entity, fp, effects)
-        _forgive(cluster, number, reg, effects)
+        if refusals:
+            _forgive(cluster, number, reg, effects)
         siblings = len(reg.sibs)
         _collapse(cluster, number, reg, rule, entity)
         if len(reg.sibs) < siblings:

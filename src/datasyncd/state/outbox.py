@@ -38,15 +38,17 @@ class Outbox:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def postpone(self, system: str, clusters: Iterable[int], due_at: int, error: str = "") -> None:
-        """Try again at `due_at`; an error counts as a try."""
+    def postpone(
+        self, system: str, clusters: Iterable[int], due_at: int, error: str = "", *, tried: bool = False
+    ) -> None:
+        """Try again at `due_at`. An error counts as a try, and keeps an edit from making the row due before."""
         numbers = list(clusters)
         if not numbers:
             return
         self._shelf.drop(numbers)
         self._db.executemany(
             "UPDATE outbox SET due_at = ?, tries = tries + ?, last_error = ? WHERE cluster_id = ? AND system = ?",
-            [(due_at, 1 if error else 0, error, cluster, system) for cluster in numbers],
+            [(due_at, 1 if error or tried else 0, error, cluster, system) for cluster in numbers],
         )
 
     def tries(self, system: str, clusters: Sequence[int]) -> int:

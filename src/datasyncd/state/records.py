@@ -351,6 +351,10 @@ class Records:
         rows = self._db.execute("SELECT system, object, count(*) FROM quarantine GROUP BY system, object")
         return {(row[0], row[1]): row[2] for row in rows}
 
+    def some_kept_out(self) -> bool:
+        """Whether any record is kept out whose match keys are known."""
+        return self._db.execute("SELECT 1 FROM quarantine_key LIMIT 1").fetchone() is not None
+
     def quarantined_with(self, system: str, object: str, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these match keys a quarantined record has."""
         found = set()
