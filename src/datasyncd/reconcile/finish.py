@@ -27,7 +27,7 @@ def finish(cluster: Cluster, entity: EntityRule, fp: Fingerprinter, effects: Eff
     if entity.derived and (cluster.new or cluster.edited or cluster.rescan):
         _derive(cluster, entity, fp, effects)
     moved = set(cluster.edited)
-    refusals = any([binding.body.blocked for binding in cluster.bindings])
+    refusals = any(binding.body.blocked for binding in cluster.bindings)
     for number in sorted(cluster.touched) if cluster.touched else ():
         reg = cluster.regs.get(number)
         rule = entity.fields.get(number)
