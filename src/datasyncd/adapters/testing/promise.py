@@ -86,7 +86,7 @@ def _cause(group: ExceptionGroup[Exception]) -> Exception:
 
 
 async def _removed(stage: Stage, before: BaseException | None) -> None:
-    """Remove what the stage has made. Raises `LeftBehind`, but adds a note to `before` if the system refused us then."""
+    """Remove what the stage has made. Raises `LeftBehind`, or adds a note to `before` if the system refused us then."""
     with anyio.CancelScope(shield=True):
         try:
             with anyio.fail_after(REMOVAL_S):
