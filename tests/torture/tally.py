@@ -38,7 +38,8 @@ class Torment(NamedTuple):
 KILLED = Torment(
     "`kill -9` at a named point of a run",
     "before and after each commit in the state, each call to a system, four stages of replacing a file, the commits of "
-    "SQLite and PostgreSQL, the word to a slot that its log may go; at the first and at the third time that it comes there",
+    "SQLite and PostgreSQL, the word to a slot that its log may go; at the first and at the third time that it comes "
+    "there",
     "no write is left open or unknown",
     "torture_kill.py",
 )

@@ -9,6 +9,7 @@ from tests.torture.launcher import (
     MIGRATION_POINTS,
     POSTGRES_POINTS,
     RESTORE_POINTS,
+    SLOT_POINTS,
     points,
 )
 from tests.torture.torture_outage import STOPS
@@ -29,7 +30,7 @@ def test_the_page_has_a_line_for_everything_that_is_done() -> None:
 
 def test_every_point_that_there_is_was_met() -> None:
     known = {
-        tally.KILLED: len({*points(), *POSTGRES_POINTS}),
+        tally.KILLED: len({*points(), *POSTGRES_POINTS, *SLOT_POINTS}),
         tally.KILLED_AT_ITS_START: len(CREATION_POINTS + MIGRATION_POINTS),
         tally.KILLED_IN_A_COPY: len(BACKUP_POINTS + RESTORE_POINTS),
         tally.SERVER_ENDS_IN_A_WRITE: len(STOPS) * len(POSTGRES_POINTS),
