@@ -21,6 +21,7 @@ from datasyncd.adapters import registry
 from datasyncd.adapters.carddav.adapter import CarddavOptions
 from datasyncd.adapters.contract import ObjectSpec
 from datasyncd.adapters.csv.adapter import CsvOptions
+from datasyncd.adapters.duckdb.adapter import DuckdbOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.mysql.adapter import MysqlOptions
 from datasyncd.adapters.nats.adapter import NatsOptions
@@ -53,6 +54,7 @@ ALONE = (
     "docs/tutorial/first-sync.md",
     "docs/how-to/look-before-the-first-write.md",
     "docs/how-to/compute-and-group-fields.md",
+    "docs/how-to/connect-duckdb.md",
     "docs/explanation/why-versions-not-clocks.md",
 )
 """Pages that make all they need, in an empty folder."""
@@ -269,6 +271,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
     options: list[type[msgspec.Struct]] = [
         CarddavOptions,
         CsvOptions,
+        DuckdbOptions,
         JsonlOptions,
         MysqlOptions,
         NatsOptions,

@@ -27,6 +27,7 @@ GROUP = "datasyncd.adapters"
 _BUILT_IN = {
     "carddav": "datasyncd.adapters.carddav.adapter",
     "csv": "datasyncd.adapters.csv.adapter",
+    "duckdb": "datasyncd.adapters.duckdb.adapter",
     "jsonl": "datasyncd.adapters.jsonl.adapter",
     "mysql": "datasyncd.adapters.mysql.adapter",
     "nats": "datasyncd.adapters.nats.adapter",

@@ -387,7 +387,7 @@ async def test_a_pull_over_which_the_table_is_made_anew_is_not_complete(
     shop: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F29. The server's clock of tables counts seconds."""
-    monkeypatch.setattr("datasyncd.adapters.sql.reading.PAGE", 2)
+    monkeypatch.setattr("datasyncd.adapters.sql.pulling.Pulling.page", 2)
     await anyio.sleep(1.1)
     async with desk(shop) as adapter:
         complete = []

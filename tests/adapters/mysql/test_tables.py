@@ -187,7 +187,7 @@ async def test_keys_of_each_type_are_made_read_and_paged_in_the_order_of_the_ser
     mysql: Database, type: str, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if len(keys) < 10:
-        monkeypatch.setattr("datasyncd.adapters.sql.reading.PAGE", 1)
+        monkeypatch.setattr("datasyncd.adapters.sql.pulling.Pulling.page", 1)
     await mysql.run(f"CREATE TABLE things (id {type} PRIMARY KEY, name text)")
     async with opened("mysql", HERE, ObjectSpec("things", "id", ("name",)), dsn=mysql.dsn()) as desk:
         made = await desk.push("things", [Write("create", key, {"name": "x"}) for key in reversed(keys)])

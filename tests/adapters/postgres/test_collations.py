@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from datasyncd.adapters.contract import Gone, ObjectSpec, Write, Written
-from datasyncd.adapters.sql import reading
+from datasyncd.adapters.sql import pulling
 from datasyncd.adapters.testing.desk import opened, pages, records
 from tests.servers.postgres import Database, Server, notes_changes, running
 
@@ -72,7 +72,7 @@ async def in_order(database: Database) -> list[str]:
 async def test_no_key_is_missed_and_none_comes_twice(
     collated: tuple[Database, str], page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PAGE", page)
+    monkeypatch.setattr(pulling.Pulling, "page", page)
     database, kind = collated
     keys = words(2500 if page == 1000 else 300)
     await database.run(f"CREATE TABLE things (key {kind} PRIMARY KEY, name text)")
@@ -88,7 +88,7 @@ async def test_no_key_is_missed_and_none_comes_twice(
 async def test_others_write_at_the_borders_of_pages(
     collated: tuple[Database, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PAGE", 10)
+    monkeypatch.setattr(pulling.Pulling, "page", 10)
     database, kind = collated
     keys = words(200)
     there, added = keys[::2], keys[1::2]
@@ -111,7 +111,7 @@ async def test_others_write_at_the_borders_of_pages(
 async def test_composite_keys_and_a_mark_of_text(
     collated: tuple[Database, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PAGE", 9)
+    monkeypatch.setattr(pulling.Pulling, "page", 9)
     database, kind = collated
     rows = [(one, two) for one in LETTERS for two in LETTERS]
     await database.run(f"CREATE TABLE things (a {kind}, b {kind}, name text, PRIMARY KEY (a, b))")

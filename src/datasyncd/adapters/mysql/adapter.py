@@ -21,13 +21,12 @@ from datasyncd.adapters.contract import (
 from datasyncd.adapters.errors import OptionError
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 from datasyncd.adapters.sql.adapter import DatabaseAdapter, DatabaseOptions, Seconds
-from datasyncd.adapters.sql.keys import Parts
+from datasyncd.adapters.sql.keys import Parts, parts_of
 
 from .batch import by_key
 from .changes import Changes, changes_of
 from .connection import Connection
 from .dsn import FORM, fault
-from .keys import parts_of
 from .listening import listen
 from .pulling import Pulling
 from .scratch import MysqlScratch

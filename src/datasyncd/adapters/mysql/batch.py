@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from datasyncd.adapters.contract import Key, Malformed, Native, Record, Rejected, Write, Written
 from datasyncd.adapters.sql import batch, reading
 from datasyncd.adapters.sql.batch import Change, Landed, Result, Standing
-from datasyncd.adapters.sql.keys import Parts, key_of
+from datasyncd.adapters.sql.keys import Parts, key_of, native, parts_of
 
 from .connection import Connection, Done, ServerError
-from .keys import native, parts_of
 from .names import quoted
 from .refusal import refusal
 from .selection import Selection, placed

@@ -6,17 +6,14 @@ large, too early or zero for Python. Values go out as literals of the statement.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from datasyncd.adapters.contract import Native
 from datasyncd.adapters.sql import form
 from datasyncd.adapters.sql.form import Unfit
 
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d:\d\d)?").fullmatch
 _DATE = r"\d{4}-\d\d-\d\d"
 _ISO = _DATE + r"T\d\d:\d\d:\d\d(?:\.\d{6})?"
 _LONGEST_NUMBER = 200
@@ -27,8 +24,6 @@ class Form(form.Form, frozen=True):
     """How values of one type are read and written."""
 
     can_be_key: bool = False
-    key: str = ""
-    """Pattern of the texts that values have as keys."""
     compared: str = "{}"
     """SQL of what a value is compared with; {} stands for the column."""
     exact: bool = True
@@ -46,15 +41,6 @@ def form_of(data_type: str, column_type: str, *, is_json: bool, labels: Sequence
     if data_type == "set":
         return Form("list", to_wire=_set_of(labels), decode=_listed)
     return _FORMS.get(data_type, _SPOKEN)
-
-
-def _text(value: Native) -> str:
-    text = form.text(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise Unfit("a text without halves of characters expected") from None
-    return text
 
 
 def _integer(value: Native) -> int:
@@ -100,36 +86,8 @@ def _shortest(value: float) -> float:
     return value
 
 
-def _trimmed(text: str) -> str:
-    """A number or time without zeros at the end of its fraction."""
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _iso(text: str) -> str:
-    """A date with a time as ISO 8601 writes it; a fraction has six digits or is not there."""
-    day, _, time = text.partition(" ")
-    whole, _, fraction = time.partition(".")
-    return f"{day}T{whole}.{fraction:0<6}" if fraction.strip("0") else f"{day}T{whole}"
-
-
 def _utc(text: str) -> str:
-    return _iso(text) + "Z"
-
-
-def _moment(value: Native) -> str:
-    """A date with a time as the server takes it, in UTC if it has a zone."""
-    text = form.text(value)
-    found = _MOMENT(text)
-    if found is None:
-        return _text(text)  # a date alone, or what the server may know of
-    day, time, zone = found.groups()
-    if zone in (None, "Z"):
-        return f"{day} {time}"
-    try:
-        there = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Unfit("a date with a time expected") from None
-    return there.replace(tzinfo=None).isoformat(" ")
+    return form.iso(text) + "Z"
 
 
 def _truth(value: int) -> bool | int:
@@ -154,9 +112,9 @@ def _never(value: Native) -> str:
     raise Unfit("values of this type are only read")
 
 
-_SPOKEN = Form("text", "CAST({} AS CHAR)", _text)
+_SPOKEN = Form("text", "CAST({} AS CHAR)", form.whole_text)
 """Types that are read and written in the words of the server."""
-_TEXT = Form("text", to_wire=_text, can_be_key=True, key=r"(?s).*", exact=False)
+_TEXT = Form("text", to_wire=form.whole_text, can_be_key=True, key=r"(?s).*", exact=False)
 _INTEGER = Form("integer", to_wire=_integer, can_be_key=True, key=r"0|-?[1-9]\d{0,19}")
 _BITS = Form("integer", "{} + 0", _integer)
 _BOOLEAN = Form("boolean", to_wire=form.boolean, decode=_truth)
@@ -171,15 +129,15 @@ _FORMS = {
     **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), _BYTES),
     **dict.fromkeys(("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
                      "geometrycollection", "geomcollection"), _SHAPE),
-    "decimal": Form("text", to_wire=_decimal, decode=_trimmed, can_be_key=True, key=r"-?\d{1,65}(?:\.\d{1,38})?"),
+    "decimal": Form("text", to_wire=_decimal, decode=form.trimmed, can_be_key=True, key=r"-?\d{1,65}(?:\.\d{1,38})?"),
     "double": Form("float", to_wire=_double),
     # The server writes a number of 32 bits with six digits, but not one of 64.
     "float": Form("float", "{} + 0e0", _single, _shortest, compared="{} + 0e0"),
-    "date": Form("text", to_wire=_text, can_be_key=True, key=_DATE),
-    "datetime": Form("text", to_wire=_moment, decode=_iso, can_be_key=True, key=_ISO),
-    "timestamp": Form("text", to_wire=_moment, decode=_utc, can_be_key=True, key=_ISO + "Z"),
-    "time": Form("text", to_wire=_text, decode=_trimmed),
-    "enum": Form("text", to_wire=_text),
-    "uuid": Form("text", to_wire=_text, can_be_key=True, key=r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
+    "date": Form("text", to_wire=form.whole_text, can_be_key=True, key=_DATE),
+    "datetime": Form("text", to_wire=form.moment, decode=form.iso, can_be_key=True, key=_ISO),
+    "timestamp": Form("text", to_wire=form.moment, decode=_utc, can_be_key=True, key=_ISO + "Z"),
+    "time": Form("text", to_wire=form.whole_text, decode=form.trimmed),
+    "enum": Form("text", to_wire=form.whole_text),
+    "uuid": Form("text", to_wire=form.whole_text, can_be_key=True, key=r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
     "json": _JSON,
 }  # fmt: skip

@@ -8,14 +8,14 @@ from typing import Any
 from datasyncd.adapters.contract import Cursor, Moment, Page
 from datasyncd.adapters.errors import NotFound
 from datasyncd.adapters.sql import pulling
-from datasyncd.adapters.sql.keys import key_of
+from datasyncd.adapters.sql.keys import key_of, native
 from datasyncd.adapters.sql.reading import Row
+from datasyncd.adapters.sql.selection import behind
 
 from .batch import by_key
 from .changes import RENEWED_US, Changes, Mark, mark_of, position
 from .connection import Connection
-from .keys import native
-from .selection import Selection, behind
+from .selection import Selection
 from .table import created, verify
 
 

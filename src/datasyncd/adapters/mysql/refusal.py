@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from datasyncd.adapters.contract import Clash, Outcome, Rejected, Write
-from datasyncd.adapters.sql.keys import Parts, key_of
+from datasyncd.adapters.sql.keys import Parts, key_of, native
 
 from .connection import Connection, ServerError
 from .constraint import checked, computed_from
-from .keys import native
 from .selection import Selection, placed
 from .table import Table
 

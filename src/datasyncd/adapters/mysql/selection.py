@@ -12,9 +12,8 @@ from typing import Any
 
 from datasyncd.adapters.contract import Key, Native, ObjectSpec
 from datasyncd.adapters.sql import selection
-from datasyncd.adapters.sql.keys import Parts
+from datasyncd.adapters.sql.keys import Parts, native, parts_of
 
-from .keys import native, parts_of
 from .names import quoted
 from .table import Table, TableColumn
 
@@ -88,8 +87,7 @@ class Selection(selection.Selection):
 
     def _beyond(self, names: Sequence[str]) -> str:
         """SQL of the condition that a row comes after given values of these columns."""
-        steps = [[*map(self.same, names[:n]), f"{placed(name)} > {self._given(name)}"] for n, name in enumerate(names)]
-        return "(" + " OR ".join(f"({' AND '.join(step)})" for step in steps) + ")"
+        return selection.beyond(names, self.same, lambda name: f"{placed(name)} > {self._given(name)}")
 
     def _given(self, name: str) -> str:
         return self.table.columns[name].given
@@ -101,11 +99,6 @@ class Selection(selection.Selection):
 def placed(name: str) -> str:
     """A column of the row that is read."""
     return "t." + quoted(name)
-
-
-def behind(values: Sequence[Any]) -> list[Any]:
-    """The values for a condition of `_beyond`."""
-    return [value for count, _ in enumerate(values) for value in values[: count + 1]]
 
 
 def _marks(values: Iterable[Any]) -> str:

@@ -1,1 +1,1 @@
-"""What the adapters of database servers have in common."""
+"""What the adapters of databases have in common."""

@@ -1,4 +1,4 @@
-"""What the adapters of database servers do alike: the contract, over one database."""
+"""What the adapters of databases do alike: the contract, over one database."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from datasyncd.adapters.contract import (
 from datasyncd.adapters.digest import alike_but
 
 from .form import Unfit
-from .keys import Parts, key_of, part_of
+from .keys import Parts, key_of, native, part_of
 from .selection import Selection
 
 
@@ -149,23 +149,12 @@ class Batch(ABC):
             if parts is None:
                 return Rejected("the key does not fit the type of its column", self._keys)
             for name, part in zip(self._keys, parts, strict=True):
-                if part_of(fields.setdefault(name, self._native(name, part))) != part:
+                if part_of(fields.setdefault(name, native(part, self._table.columns[name]))) != part:
                     return Rejected(f"the new row's {name!r} is not the key that it was given", (name,))
         missing = tuple(n for n in self._keys if n not in fields and not self._table.columns[n].has_default)
         if missing:
             return Rejected(f"the database makes no {', '.join(missing)} of its own, and none was given", missing)
         return self._change(write, fields, None)
-
-    def _native(self, name: str, part: str) -> Native:
-        """A part of a key as a value of its column."""
-        match self._table.columns[name].form.kind:
-            case "integer":
-                return int(part)
-            case "float":
-                return float(part)
-            case "boolean":
-                return part == "true"
-        return part
 
     def _barred_of(self, names: tuple[str, ...]) -> Rejected | None:
         """The refusal of all writes that name these fields; None: there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from datasyncd.adapters.contract import Context, Cursor, Key, Malformed, Moment, Native, Page, Record
 from datasyncd.adapters.mark import highest
@@ -21,6 +21,9 @@ C = TypeVar("C")
 
 class Pulling(ABC, Generic[S, C]):
     """Pulls of one object."""
+
+    page: ClassVar[int] = reading.PAGE
+    """Rows of a page."""
 
     def __init__(self, context: Context, sessions: Sessions, selection: S, changes: C | None, overlap: int) -> None:
         """`changes`: what notes the changes of the object; `overlap`: of an incremental pull by a cursor column, in
@@ -77,7 +80,7 @@ class Pulling(ABC, Generic[S, C]):
         values: tuple[Any, ...] = ()
         while True:
             began = self._context.begin()
-            batch = reading.batch_of(selection, await self.fetch(sql, *values, reading.PAGE + 1))
+            batch = reading.batch_of(selection, await self.fetch(sql, *values, self.page + 1), self.page)
             if not selection.table.is_table:
                 batch = reading.without_known(batch, known, selection)
             malformed += batch.malformed
@@ -98,7 +101,7 @@ class Pulling(ABC, Generic[S, C]):
         values: tuple[Any, ...] = (selection.given(column, overlap.begin(seen, asked.at, self._overlap)),)
         while True:
             began = self._context.begin()
-            batch = reading.batch_of(selection, await self.fetch(sql, *values, reading.PAGE + 1))
+            batch = reading.batch_of(selection, await self.fetch(sql, *values, self.page + 1), self.page)
             newest = highest((record.fields[column] for record in reversed(batch.records)), began.at)
             mark = mark if newest is None else newest
             if batch.last is None:

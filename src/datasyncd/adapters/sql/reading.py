@@ -28,10 +28,10 @@ class Batch(msgspec.Struct):
     """The last row that was read; None: there are no more."""
 
 
-def batch_of(selection: Selection, found: Sequence[Any]) -> Batch:
+def batch_of(selection: Selection, found: Sequence[Any], size: int) -> Batch:
     """A page of the rows that a statement found, which was asked for one more than a page has."""
-    records, malformed = as_records(selection, found[:PAGE])
-    last = _native(found[PAGE - 1], selection) if len(found) > PAGE else None
+    records, malformed = as_records(selection, found[:size])
+    last = _native(found[size - 1], selection) if len(found) > size else None
     return Batch(records, malformed, last)
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from datasyncd.adapters.contract import Key, Native, ObjectSpec
 from datasyncd.adapters.errors import Unauthorised
 from datasyncd.adapters.testing.scratch import Scratch, Site
 from datasyncd.adapters.testing.stage import COLUMNS, PEOPLE
 
-from .session import Sessions
-
 VERSION = "version"
 """The column that counts changes, where the system is configured to have one."""
+
+
+class Closing(Protocol):
+    """What has to be closed at the end."""
+
+    async def aclose(self) -> None: ...
 
 
 class TableScratch(Scratch):
@@ -24,7 +28,7 @@ class TableScratch(Scratch):
     """
 
     somebody = "another session of the same user"
-    _sessions: Sessions
+    _sessions: Closing
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)

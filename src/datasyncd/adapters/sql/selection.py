@@ -50,3 +50,14 @@ class Selection(ABC):
         """The native value of one that a statement found in a column."""
         decode = self.table.columns[name].form.decode
         return value if value is None or decode is None else decode(value)
+
+
+def beyond(names: Sequence[str], same: Callable[[str], str], above: Callable[[str], str]) -> str:
+    """SQL of the condition that a row comes after given values of these columns; its values: `behind`."""
+    steps = [[*map(same, names[:n]), above(name)] for n, name in enumerate(names)]
+    return "(" + " OR ".join(f"({' AND '.join(step)})" for step in steps) + ")"
+
+
+def behind(values: Sequence[Any]) -> list[Any]:
+    """The values for a condition of `beyond`."""
+    return [value for count, _ in enumerate(values) for value in values[: count + 1]]

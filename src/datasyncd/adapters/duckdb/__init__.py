@@ -1,0 +1,1 @@
+"""Tables of a DuckDB file as a system."""
