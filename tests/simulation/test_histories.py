@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
-from datasyncd.daemon.simulation.history import ON_DISK, run
-from datasyncd.daemon.simulation.runner import Ran, run_all, run_part
+from datasyncd.daemon.simulation import runner
+from datasyncd.daemon.simulation.history import ON_DISK, Outcome, run
+from datasyncd.daemon.simulation.runner import TWICE, Ran, run_all, run_part
 from datasyncd.daemon.simulation.situations import ENOUGH, PROBES, SEEN_AT_REST, SITUATIONS, missing, watched
 
 SEEDS = 1000
@@ -72,6 +74,20 @@ def test_the_same_seed_gives_the_same_rows_reports_and_moments_in_any_process() 
     ]  # fmt: skip
 
     assert told == [str([run(seed).digest for seed in seeds])] * 2
+
+
+def test_a_run_fails_if_a_history_is_another_one_when_it_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P12."""
+    digests = iter(["one", "another", "same", "same"])
+
+    def never_the_same(seed: int, *_tell: object) -> Outcome:
+        return Outcome(seed, next(digests), Counter())
+
+    monkeypatch.setattr(runner, "run", never_the_same)
+
+    assert [(failure.seed, failure.text) for failure in run_part([TWICE, 2 * TWICE]).broken] == [
+        (TWICE, f"seed {TWICE}: P12: run again it has other rows, reports or moments")
+    ]
 
 
 def test_several_processes_find_what_one_finds() -> None:
