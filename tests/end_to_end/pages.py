@@ -22,6 +22,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CHANGING = (
     (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{8,16}\b"), "ID"),
+    (re.compile(r"\bdatasyncd_certify_[0-9a-f]{8}\b"), "SCRATCH"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s|min)\b"), "SPAN"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),

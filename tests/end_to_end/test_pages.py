@@ -27,8 +27,9 @@ from datasyncd.adapters.mysql.adapter import MysqlOptions
 from datasyncd.adapters.nats.adapter import NatsOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
+from datasyncd.adapters.testing.certify import Tried
 from datasyncd.adapters.testing.desk import opened, pages, records
-from datasyncd.daemon import catalogue, check, cycle, dictionary, health, restore
+from datasyncd.daemon import catalogue, certificate, check, cycle, dictionary, health, restore
 from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
 from datasyncd.daemon.config.expressions import FUNCTIONS
@@ -55,6 +56,7 @@ ALONE = (
     "docs/how-to/look-before-the-first-write.md",
     "docs/how-to/compute-and-group-fields.md",
     "docs/how-to/connect-duckdb.md",
+    "docs/how-to/write-an-adapter.md",
     "docs/explanation/why-versions-not-clocks.md",
 )
 """Pages that make all they need, in an empty folder."""
@@ -318,7 +320,7 @@ def test_the_reference_of_json_names_every_key() -> None:
         dictionary.Dictionary, dictionary.DescribedEntity, dictionary.Described, dictionary.DescribedFunction,
         dictionary.Place, dictionary.Use, tour.Tour, tour.Story, tour.Step, tour.Seen, plan.PlanResult, plan.Counted,
         plan.Example, plan.Change, item.Item, item.Field, document.Head, document.End, restore.Restored,
-        carry_out.Applied, applier.Left,
+        carry_out.Applied, applier.Left, certificate.Certificate, certificate.Certified, Tried,
     ]  # fmt: skip
     keys = {field.encode_name for answer in answers for field in msgspec.structs.fields(answer)}
 

@@ -18,8 +18,7 @@ import msgspec
 from .contract import Adapter, Context
 
 if TYPE_CHECKING:
-    from .testing.scratch import Site
-    from .testing.stage import Stage
+    from .testing.scratch import Scratch, Site
 
 GROUP = "datasyncd.adapters"
 """Name of the entry points by which other packages add kinds."""
@@ -67,7 +66,7 @@ class AdapterKind:
     manifest: Manifest
     composite_keys: bool = False
     """A record's own id may be made of several fields."""
-    stage: Callable[[Site], Stage] | None = None
+    stage: Callable[[Site], Scratch] | None = None
     """How a scratch object is made in a system of this kind, for the conformance suite: a subclass of
     `adapters.testing.Scratch`. Without it, no system of this kind can be certified."""
 
@@ -95,6 +94,11 @@ class NotBuilt(UnknownAdapter):
 def names() -> list[str]:
     """Names of all kinds, sorted."""
     return sorted({*_BUILT_IN, *_from_packages()})
+
+
+def is_taken(name: str) -> bool:
+    """Whether a kind has this name, or one that is not built yet will."""
+    return name in _NAMED or name == "memory" or name in names()
 
 
 def package_of(name: str) -> str | None:

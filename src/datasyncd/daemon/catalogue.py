@@ -129,6 +129,25 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
     return msgspec.to_builtins(field.default)
 
 
+def promises(plain: Capabilities, others: Mapping[str, Capabilities]) -> list[Promise]:
+    """All capabilities, and what they are where the config says something else."""
+    docs = field_docs(Capabilities)
+    values, changed = _values(plain), {said: _values(other) for said, other in others.items()}
+    return [
+        Promise(
+            name=name,
+            value=value,
+            doc=docs.get(name, ""),
+            changes={said: other[name] for said, other in changed.items() if other[name] != value},
+        )
+        for name, value in values.items()
+    ]
+
+
+def _values(capabilities: Capabilities) -> dict[str, Any]:
+    return {name: msgspec.to_builtins(getattr(capabilities, name)) for name in Capabilities.__struct_fields__}
+
+
 async def _promises(kind: AdapterKind) -> list[Promise]:
     """The capabilities with the options as they are, and what each option and a cursor column changes of them."""
     plain = await _capabilities(kind, {}, None)
@@ -136,16 +155,7 @@ async def _promises(kind: AdapterKind) -> list[Promise]:
         return []
     others = {f"{name} = true": await _capabilities(kind, {name: True}, None) for name in _switches(kind.options)}
     others[CURSOR] = await _capabilities(kind, {}, "updated_at")
-    docs = field_docs(Capabilities)
-    return [
-        Promise(
-            name=name,
-            value=value,
-            doc=docs.get(name, ""),
-            changes={said: other[name] for said, other in others.items() if other is not None and other[name] != value},
-        )
-        for name, value in plain.items()
-    ]
+    return promises(plain, {said: other for said, other in others.items() if other is not None})
 
 
 def _switches(struct: type[msgspec.Struct]) -> list[str]:
@@ -160,7 +170,7 @@ def _example(kind: Any) -> Any:
     return ""
 
 
-async def _capabilities(kind: AdapterKind, changed: Mapping[str, Any], cursor: str | None) -> dict[str, Any] | None:
+async def _capabilities(kind: AdapterKind, changed: Mapping[str, Any], cursor: str | None) -> Capabilities | None:
     """What a system promises for one object; None where that depends on more than is known without a config."""
     stand_ins = {f.name: _example(f.type) for f in msgspec.structs.fields(kind.options) if f.required}
     spec = ObjectSpec(OBJECT, "id", ("name",), cursor=cursor)
@@ -171,4 +181,4 @@ async def _capabilities(kind: AdapterKind, changed: Mapping[str, Any], cursor: s
         await adapter.aclose()
     except Exception:  # a package's own; the sheet is right without it
         return None
-    return {name: msgspec.to_builtins(getattr(promised, name)) for name in Capabilities.__struct_fields__}
+    return promised

@@ -77,15 +77,26 @@ def _not_built(config: Config, promised: Mapping[tuple[str, str], Capabilities])
     """Systems whose ways this version cannot follow without risk to their data."""
     findings = config.findings()
     for (system, entity), capabilities in promised.items():
-        missing = {
-            "versions are visible and do not count saves": capabilities.condition is Condition.VISIBLE
-            and capabilities.version_order is not VersionOrder.COUNTER,
-            "readings by key may be old, and its versions do not tell old from new": capabilities.stale_s > 0
-            and (capabilities.condition is Condition.NONE or capabilities.version_order is not VersionOrder.COUNTER),
-        }
-        for what in (what for what, there in missing.items() if there):
-            findings.error(("links", system, entity), f"{what} in this system; not built yet in this version")
+        for text in _unfollowed(capabilities):
+            findings.error(("links", system, entity), text)
     return findings.in_order()
+
+
+def _unfollowed(capabilities: Capabilities) -> list[str]:
+    missing = {
+        "versions are visible and do not count saves": capabilities.condition is Condition.VISIBLE
+        and capabilities.version_order is not VersionOrder.COUNTER,
+        "readings by key may be old, and its versions do not tell old from new": capabilities.stale_s > 0
+        and (capabilities.condition is Condition.NONE or capabilities.version_order is not VersionOrder.COUNTER),
+    }
+    return [f"{what} in this system; not built yet in this version" for what, there in missing.items() if there]
+
+
+def consequences(system: str, capabilities: Capabilities) -> list[Finding]:
+    """What follows from the promises of a system, whatever its links are."""
+    place = f"systems.{system}"
+    errors = [Finding(severity="error", system=system, place=place, text=text) for text in _unfollowed(capabilities)]
+    return [*errors, *_promise(system, place, capabilities)]
 
 
 def _schedules(config: Config) -> list[Problem]:

@@ -30,7 +30,7 @@ class FileScratch(Scratch):
     def __init__(self, site: Site) -> None:
         super().__init__(site)
         self._file: Path = site.base / site.options.path / f"{site.object}{self.ending}"
-        self.made = f"the file {self._file}"
+        self.made = f"the file {Path(site.options.path, self._file.name)}"
 
     @abstractmethod
     def load(self, file: Path) -> Rows:

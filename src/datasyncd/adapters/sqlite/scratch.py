@@ -31,7 +31,7 @@ class SqliteScratch(Scratch):
         super().__init__(site)
         self._path: Path = site.base / site.options.path
         self._table = site.object
-        self.made = f"the table {site.object} in {self._path}"
+        self.made = f"the table {site.object} in {site.options.path}"
 
     async def make(self) -> None:
         await self._run(

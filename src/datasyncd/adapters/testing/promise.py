@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Iterable, Set
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -51,7 +51,9 @@ def promise(case: C) -> C:
     @functools.wraps(case)
     async def held(self: Any, stage: Stage) -> None:
         try:
-            await tried(functools.partial(case, self), stage, sentence(case.__name__))
+            await tried(
+                functools.partial(case, self), stage, f"promise {number(case.__name__)}: {sentence(case.__name__)}"
+            )
         except NotPromised:
             return
 
@@ -70,7 +72,7 @@ async def tried(case: Callable[[Stage], Awaitable[None]], stage: Stage, name: st
         await stage.make()
         await case(stage)
     except NotImplementedError as error:
-        raise Unwritten(f"{error} (needed for: {name})") from error
+        raise Unwritten(f"{error} (for {name})") from None
     except ExceptionGroup as group:
         raise _cause(group) from group
     finally:
@@ -91,12 +93,20 @@ async def _removed(stage: Stage, before: BaseException | None) -> None:
         try:
             with anyio.fail_after(REMOVAL_S):
                 await stage.remove()
+        except NotImplementedError as error:
+            if before is None:
+                raise Unwritten(str(error)) from None
         except (AdapterError, OSError) as error:  # a time-out is an OSError
             if isinstance(before, AdapterError):
                 before.add_note(f"{stage.made} may be left there, for you to remove")
                 return
             why = str(error) or f"no answer for {REMOVAL_S:g} s"
             raise LeftBehind(f"{stage.made} may be left there, for you to remove: {why}") from error
+
+
+def number(name: str) -> int:
+    """The number of the promise that a test is about."""
+    return int(name.removeprefix("test_")[:2])
 
 
 def sentence(name: str) -> str:
@@ -118,6 +128,12 @@ def same(found: object, expected: object, what: str) -> None:
         missing, more = sorted(map(str, expected - found)), sorted(map(str, found - expected))
         raise Broken(f"{what}: missing {short(missing)}, too many {short(more)}")
     raise Broken(f"{what}: {short(found)}, expected {short(expected)}")
+
+
+def none(found: Iterable[object], what: str) -> None:
+    """Raises `Broken` with what there is."""
+    if there := sorted(map(str, found)):
+        raise Broken(f"{what}: {len(there)}, such as {short(there[:3])}")
 
 
 def a(kind: type[T], found: object, what: str) -> T:

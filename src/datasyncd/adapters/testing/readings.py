@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datasyncd.adapters.contract import Adapter, Cursor, Deletions, Gone, Key, Moved, Page, Record
 
 from .desk import pages, records
-from .promise import NotPromised, a, expect, promise, same
+from .promise import NotPromised, a, expect, none, promise, same
 from .stage import MARKED, Stage, person
 from .steps import done, eventually, listed, name_of, opened, present, read, update
 
@@ -38,9 +38,9 @@ class ReadingPromises:
                     await stage.insert({key: person(stage, key) for key in ("k00000x", "kx")})
 
             twice = sorted({key for key in seen if seen.count(key) > 1}) if len(set(seen)) < len(seen) else []
-            same(twice, [], "records that a pull listed twice")
-            same(set(keys) - touched - set(seen), set(), "records that nobody touched, and that the pull left out")
-            same(set(seen) - {*keys, *touched}, set(), "records that were never there, and that the pull listed")
+            none(twice, "records that a pull listed twice")
+            none(set(keys) - touched - set(seen), "records that nobody touched, and that the pull left out")
+            none(set(seen) - {*keys, *touched}, "records that were never there, and that the pull listed")
             same(complete, [False] * (len(complete) - 1) + [True], "which of the pages say that all was listed")
             held = set(await stage.holds())
             same(set(await listed(adapter, held)), held, "what the next pull lists")
@@ -67,7 +67,7 @@ class ReadingPromises:
         async with opened(stage, MARKED) as adapter:
             wanted = {"a": "later at the same moment", "b": "later", "d": "d", "e": "e"}
             found = await _since(adapter, cursor, wanted)
-            names = {record.key: record.fields["name"] for page in found for record in page.records}
+            names = {record.key: record.fields.get("name") for page in found for record in page.records}
             expect(not any(page.complete for page in found), "an increment says that it listed every record")
             same({key: names.get(key) for key in wanted}, wanted, "what changed since the cursor, after a restart")
             await stage.insert({"f": person(stage, "f", changed=7)})
@@ -137,7 +137,6 @@ class ReadingPromises:
 
             answers = await read(adapter, ["c", "b", "nobody", "a", "b"])
 
-            same(len(answers), 5, "how many answers there are to five keys")
             same([answers[0], answers[2]], [Gone("c"), Gone("nobody")], "the answers to keys that are gone")
             names = [name_of(answer) for answer in (answers[1], answers[3], answers[4])]
             same(names, ["new", "a", "new"], "the names that are read right after a change")

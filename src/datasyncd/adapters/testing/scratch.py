@@ -146,7 +146,7 @@ class NoStage(Exception):
     """A kind does not say how a scratch object is made. The text says what to add."""
 
 
-def staged(kind: AdapterKind, options: Any, base: Path, system: str = "certify") -> Stage:
+def staged(kind: AdapterKind, options: Any, base: Path, system: str = "certify") -> Scratch:
     """A stage of this kind on a scratch object with a new name. Raises `NoStage`.
 
     Relative paths in the options are relative to `base`.
@@ -156,5 +156,4 @@ def staged(kind: AdapterKind, options: Any, base: Path, system: str = "certify")
             f"the adapter {kind.name!r} does not say how a scratch object is made, so that it cannot be certified; "
             "its `AdapterKind` needs a `stage`, a subclass of `datasyncd.adapters.testing.Scratch`"
         )
-    stage: Stage = kind.stage(Site.of(kind, options, base, system))
-    return stage
+    return kind.stage(Site.of(kind, options, base, system))

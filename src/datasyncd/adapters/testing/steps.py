@@ -13,6 +13,7 @@ from datasyncd.adapters.contract import (
     Key,
     Native,
     ObjectSpec,
+    Outcome,
     Record,
     Schema,
     Version,
@@ -22,7 +23,7 @@ from datasyncd.adapters.contract import (
 from datasyncd.adapters.errors import Unsupported
 
 from .desk import records
-from .promise import Broken, NotPromised, a
+from .promise import Broken, NotPromised, a, same
 from .stage import PEOPLE, Stage
 
 T = TypeVar("T")
@@ -58,14 +59,29 @@ async def writes(adapter: Adapter) -> None:
 async def read(adapter: Adapter, keys: Sequence[Key]) -> Sequence[Answer]:
     """The present truth by key, also where an ordinary reading may be old."""
     if adapter.capabilities("people").stale_s:
-        return await adapter.read("people", keys, strong=True)
-    return await adapter.read("people", keys)
+        answers = await adapter.read("people", keys, strong=True)
+    else:
+        answers = await adapter.read("people", keys)
+    same(len(answers), len(keys), f"how many answers there are to a read of {len(keys)} keys")
+    return answers
+
+
+async def push(adapter: Adapter, *writes: Write) -> list[Outcome]:
+    """The outcomes of writes, one for each, in pushes that are no larger than declared."""
+    size = adapter.capabilities("people").batch or len(writes) or 1
+    outcomes: list[Outcome] = []
+    for start in range(0, len(writes), size):
+        part = writes[start : start + size]
+        found = await adapter.push("people", part)
+        same(len(found), len(part), f"how many outcomes a push of {len(part)} writes has")
+        outcomes += found
+    return outcomes
 
 
 async def present(adapter: Adapter, key: Key) -> Record:
     """The record of this key, which is there."""
-    answers = await read(adapter, [key])
-    return a(Record, answers[0] if len(answers) == 1 else answers, f"the answer to a read of the key {key!r}")
+    (answer,) = await read(adapter, [key])
+    return a(Record, answer, f"the answer to a read of the key {key!r}")
 
 
 async def eventually(adapter: Adapter, look: Callable[[], Awaitable[T]], shows: Callable[[T], object]) -> T:
@@ -100,11 +116,10 @@ def creation(schema: Schema, key: Key, fields: Mapping[str, Native]) -> Write:
 
 async def done(adapter: Adapter, write: Write) -> Written:
     """Push one write, which succeeds."""
-    outcomes = await adapter.push("people", [write])
-    what = f"the outcome of one write ({write.op})"
-    return a(Written, outcomes[0] if len(outcomes) == 1 else outcomes, what)
+    (outcome,) = await push(adapter, write)
+    return a(Written, outcome, f"the outcome of one write ({write.op})")
 
 
 def name_of(answer: object) -> Native:
     """The name of a record that was read."""
-    return a(Record, answer, "an answer to a read").fields["name"]
+    return a(Record, answer, "an answer to a read").fields.get("name")

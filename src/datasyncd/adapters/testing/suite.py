@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from .lifetime import LifetimePromises
-from .promise import sentence
+from .promise import number, sentence
 from .readings import ReadingPromises
 from .stage import Stage
 from .values import ValuePromises
@@ -39,7 +39,11 @@ NOT_TRIED = {10: "no system throttles or loses an answer because it is asked to;
 """Promises without a case, and why."""
 
 
-class Promises(ReadingPromises, WritePromises, VersionPromises, ValuePromises, LifetimePromises):
+TRUSTED = ("late_s", "read_max_s")
+"""Capabilities that no case tries: how long a lost write may stay under way, and what readings are good for."""
+
+
+class Promises(LifetimePromises, ValuePromises, VersionPromises, WritePromises, ReadingPromises):
     """All cases; each is named `test_`, the number of its promise, and what it says."""
 
     many: int = 2500
@@ -61,7 +65,7 @@ def cases(many: int = Promises.many) -> list[Case]:
     promises: Any = Promises()
     promises.many = many
     names = sorted(name for name in dir(Promises) if name.startswith("test_"))
-    return [Case(int(name[5:7]), sentence(name), _bare(promises, name)) for name in names]
+    return [Case(number(name), sentence(name), _bare(promises, name)) for name in names]
 
 
 def _bare(promises: Any, name: str) -> Callable[[Stage], Awaitable[None]]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from datasyncd.adapters.contract import Native, Record, Written
 
-from .promise import promise, same
+from .promise import none, promise, same
 from .stage import NUMBERS, TEXTS, Stage, person
-from .steps import creation, listed, opened, read
+from .steps import creation, listed, opened, push, read
 
 
 class ValuePromises:
@@ -38,9 +38,9 @@ class ValuePromises:
                     creation(schema, f"v{n:02}", {**person(stage, f"v{n:02}"), field: value})
                     for n, value in enumerate(values)
                 ]
-                outcomes = await adapter.push("people", created)
+                outcomes = await push(adapter, *created)
                 bad = [outcome for outcome in outcomes if not isinstance(outcome, Written)]
-                same(bad, [], "the outcomes of new records that are not Written")
+                none(bad, "the outcomes of new records that are not Written")
                 keys = [outcome.key for outcome in outcomes if isinstance(outcome, Written)]
 
                 found = [record.fields[field] for record in await read(adapter, keys) if isinstance(record, Record)]

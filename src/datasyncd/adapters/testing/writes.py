@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datasyncd.adapters.contract import Clash, Deletions, Gone, Rejected, Write, Written
 
-from .promise import NotPromised, a, expect, promise, same
+from .promise import NotPromised, a, expect, none, promise, same
 from .stage import PEOPLE, Stage, person
-from .steps import creation, done, listed, opened, present, read, update, writes
+from .steps import creation, done, listed, opened, present, push, read, update, writes
 
 LARGEST_BATCH = 1_000
 """Writes that a batch is tried with at most."""
@@ -56,7 +56,7 @@ class WritePromises:
             await done(adapter, creation(schema, "n1", first))
             for field in fields:
                 second = {**person(stage, "n2"), "amount": "2" if stage.text_only else 2, field: first[field]}
-                (outcome,) = await adapter.push("people", [creation(schema, "n2", second)])
+                (outcome,) = await push(adapter, creation(schema, "n2", second))
                 clash = a(Clash, outcome, f"the outcome of a second record with the same {field}, which is unique")
                 same(clash.field, field, "the field that clashes")
                 same(len(await stage.holds()), 1, "how many records there are after a clash")
@@ -111,13 +111,11 @@ class WritePromises:
         await stage.insert({key: person(stage, key) for key in "abc"})
         async with opened(stage) as adapter:
             await writes(adapter)
-            outcomes = await adapter.push(
-                "people",
-                [
-                    await update(adapter, "a", {"name": "A"}),
-                    await update(adapter, "b", {"name": "B", **stage.bad()}),
-                    await update(adapter, "c", {"name": "C"}),
-                ],
+            outcomes = await push(
+                adapter,
+                await update(adapter, "a", {"name": "A"}),
+                await update(adapter, "b", {"name": "B", **stage.bad()}),
+                await update(adapter, "c", {"name": "C"}),
             )
 
             kinds = [type(outcome).__name__ for outcome in outcomes]
@@ -134,7 +132,7 @@ class WritePromises:
         async with opened(stage) as adapter:
             await writes(adapter)
             schema = await adapter.describe("people")
-            (outcome,) = await adapter.push("people", [creation(schema, "n1", {**fields, **stage.bad()})])
+            (outcome,) = await push(adapter, creation(schema, "n1", {**fields, **stage.bad()}))
 
             refused = a(Rejected, outcome, "the outcome of a new record with a bad field")
             same(refused.fields, (next(iter(stage.bad())),), "the fields at fault")
@@ -151,9 +149,9 @@ class WritePromises:
         async with opened(stage) as adapter:
             await writes(adapter)
             same(list(await adapter.push("people", [])), [], "the outcomes of no writes")
-            outcomes = await adapter.push("people", [Write("delete", key) for key in ("b", "nobody", "a")])
+            outcomes = await push(adapter, *(Write("delete", key) for key in ("b", "nobody", "a")))
 
-            same(list(outcomes), [Written("b"), Written("nobody"), Written("a")], "the outcomes of three deletions")
+            same(outcomes, [Written("b"), Written("nobody"), Written("a")], "the outcomes of three deletions")
 
     @promise
     async def test_09_a_batch_as_large_as_declared_is_taken(self, stage: Stage) -> None:
@@ -162,9 +160,8 @@ class WritePromises:
             most = min(adapter.capabilities("people").batch or LARGEST_BATCH, LARGEST_BATCH)
             schema = await adapter.describe("people")
             batch = [creation(schema, f"n{n:04}", person(stage, f"n{n:04}")) for n in range(most)]
-            outcomes = await adapter.push("people", batch)
+            outcomes = await push(adapter, *batch)
 
-            same(len(outcomes), most, "how many outcomes a batch of the declared size has")
             bad = [outcome for outcome in outcomes if not isinstance(outcome, Written)]
-            same(bad, [], "the outcomes of a batch of the declared size that are not Written")
+            none(bad, "the outcomes of a batch of the declared size that are not Written")
             same(len(await stage.holds()), most, "how many records there are after it")

@@ -18,7 +18,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 WIDEST = 60
 """Characters of a cell; longer values are cut, and shown whole with --json."""
 
-COLOURS = {"ok": "green", "warning": "yellow", "critical": "red", "unknown": "blue", "error": "red", "open": "yellow"}
+COLOURS = {
+    "ok": "green", "held": "green", "warning": "yellow", "open": "yellow", "critical": "red", "error": "red",
+    "broken": "red", "unknown": "blue",
+}  # fmt: skip
 
 
 def show_json(document: Any) -> None:
