@@ -9,6 +9,7 @@ import pytest
 from tests.servers import mysql as mysql_server
 from tests.servers import nats as nats_server
 from tests.servers import radicale
+from tests.servers import redis as redis_server
 from tests.servers.postgres import Database, Server, streaming
 
 
@@ -86,3 +87,18 @@ def streams(nats: nats_server.Server) -> Iterator[nats_server.Streams]:
     """No streams yet, and none afterwards."""
     with nats_server.streams(nats) as streams:
         yield streams
+
+
+@pytest.fixture(scope="session")
+def redis_process() -> Iterator[redis_server.Server]:
+    """A Redis server."""
+    with redis_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_process: redis_server.Server) -> redis_server.Server:
+    """A Redis server with nothing in it; who stops it starts it again."""
+    with redis_process.connected() as client:
+        client.flushall()
+    return redis_process

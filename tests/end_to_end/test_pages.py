@@ -26,6 +26,7 @@ from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.mysql.adapter import MysqlOptions
 from datasyncd.adapters.nats.adapter import NatsOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
+from datasyncd.adapters.redis.adapter import RedisOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
 from datasyncd.adapters.testing.certify import Tried
 from datasyncd.adapters.testing.desk import opened, pages, records
@@ -82,6 +83,7 @@ NOT_RUN = {
     ("docs/how-to/connect-carddav.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-nats.md", "nats stream add"): "asks a server that only its reader has",
     ("docs/how-to/connect-nats.md", "datasyncd check"): "asks a server that only its reader has",
+    ("docs/how-to/connect-redis.md", "datasyncd check"): "asks a server that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -278,6 +280,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         MysqlOptions,
         NatsOptions,
         PostgresOptions,
+        RedisOptions,
         SqliteOptions,
     ]
     keys = {field.encode_name for table in (*tables, *types, *options) for field in msgspec.structs.fields(table)}

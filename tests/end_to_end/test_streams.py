@@ -15,6 +15,8 @@ from click.testing import CliRunner
 
 from datasyncd.daemon.cli.group import group
 from tests.servers.nats import PASSWORD, USER, Streams
+from tests.servers.redis import PASSWORD as REDIS_PASSWORD
+from tests.servers.redis import Server
 
 CONFIG = """
 [daemon]
@@ -83,6 +85,18 @@ class NatsStream:
         return {key: json.loads(data) for key, data in found.items() if data}
 
 
+class RedisStream:
+    def __init__(self, redis: Server) -> None:
+        self._redis = redis
+        self.config = f'adapter = "redis"\nurl = "{redis.url}"\nuser = "{USER}"\npassword = "{REDIS_PASSWORD}"'
+
+    def send(self, key: str, state: Mapping[str, Any] | None) -> None:
+        self._redis.send({key: None if state is None else json.dumps(state).encode()})
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        return {key: json.loads(data) for key, data in self._redis.last().items() if data is not None}
+
+
 class Stores:
     """A folder with a config, the CRM in it, and the stream."""
 
@@ -115,10 +129,17 @@ class Stores:
         return self.run("sync", code=code)["written"]
 
 
+@pytest.fixture(params=["nats", "redis"])
+def stream(request: pytest.FixtureRequest) -> Stream:
+    if request.param == "nats":
+        return NatsStream(request.getfixturevalue("streams"))
+    return RedisStream(request.getfixturevalue("redis"))
+
+
 @pytest.fixture
-def stores(tmp_path: Path, streams: Streams) -> Stores:
+def stores(tmp_path: Path, stream: Stream) -> Stores:
     """In step: Ann was in both, Ben came from the CRM, and Cem from the stream."""
-    stores = Stores(tmp_path, NatsStream(streams))
+    stores = Stores(tmp_path, stream)
     with stores.db() as db:
         db.execute(
             "INSERT INTO contacts VALUES (1, 'ann@example.org', 'Ann', NULL),"

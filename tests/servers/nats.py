@@ -34,6 +34,13 @@ LARGEST = 1024 * 1024
 """Octets of a message."""
 
 
+def rights_of_the_page() -> str:
+    """What the guide gives to the daemon, for the streams of the tests."""
+    text = (Path(__file__).parents[2] / "docs/how-to/connect-nats.md").read_text(encoding="utf-8")
+    rights = text[text.index("permissions: {") + len("permissions: ") : text.index("}}\n") + 1]
+    return rights.replace("crm.contacts", "people").replace("CONTACTS", "*")
+
+
 class Server:
     """One server, in a folder of its own."""
 
@@ -55,6 +62,7 @@ class Server:
                 (*OWNER, ""),
                 (USER, PASSWORD, ""),
                 ("reader", "reader", ', permissions: {publish: ["$JS.API.>"], subscribe: ["_INBOX.>"]}'),
+                ("narrow", "narrow", f", permissions: {rights_of_the_page()}"),
                 ("nobody", "nobody", ', permissions: {publish: ["none"], subscribe: ["_INBOX.>"]}'),
             )
         )

@@ -108,9 +108,11 @@ class _Call:
         finally:
             for way in ways:
                 way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            for sink in (back, writer):
-                sink.close()
+            try:
+                await asyncio.gather(*ways, return_exceptions=True)
+            finally:
+                for sink in (back, writer):
+                    sink.close()
 
     async def _ask(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         while data := await client.read(65_536):

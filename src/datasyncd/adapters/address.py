@@ -14,13 +14,13 @@ def is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def fault(url: str, plain: str, encrypted: str, *, unencrypted: bool, path: bool = False) -> str:
+def fault(url: str, plain: str, encrypted: str, *, unencrypted: bool, path: str = "") -> str:
     """What is wrong with the address of a server; "": nothing that can be told without it.
 
     `plain`, `encrypted`: the schemes that it may have; `unencrypted`: the first of them is taken for a server that is
-    not this machine, too; `path`: something may stand behind its host.
+    not this machine, too; `path`: what may stand behind its host.
     """
-    form = f"expected {encrypted}://HOST" + ("/PATH/" if path else ":PORT")
+    form = f"expected {encrypted}://HOST" + (path or ":PORT")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -31,7 +31,7 @@ def fault(url: str, plain: str, encrypted: str, *, unencrypted: bool, path: bool
     if "@" in parts.netloc:
         return "the user and the password have options of their own: `user` and `password`"
     if parts.query or parts.fragment:
-        return "there is a ? or # in it, where a folder is expected" if path else f"there is a ? or # in it; {form}"
+        return f"there is a ? or # in it; {form}"
     if not path and parts.path not in ("", "/"):
         return f"there is something behind the host; {form}"
     if parts.scheme == plain and not unencrypted and not is_this_machine(host):

@@ -31,6 +31,7 @@ _BUILT_IN = {
     "mysql": "datasyncd.adapters.mysql.adapter",
     "nats": "datasyncd.adapters.nats.adapter",
     "postgres": "datasyncd.adapters.postgres.adapter",
+    "redis": "datasyncd.adapters.redis.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",
 }
 """Name of a kind -> module that holds it as `KIND`."""

@@ -135,6 +135,20 @@ async def test_a_missing_right_is_named(streams: Streams, tmp_path: Path) -> Non
             await adapter.push("people", [Write("update", "a", {"name": "x"})])
 
 
+async def test_the_rights_of_the_guide_are_enough(streams: Streams, tmp_path: Path) -> None:
+    await streams.make()
+    narrow = streams.options(user="narrow", password="narrow", timeout_s=2)
+    async with opened("nats", tmp_path, PEOPLE, **narrow) as adapter:
+        cursor = (await pages(adapter, "people"))[-1].cursor
+        hints = aiter(adapter.watch("people"))
+        await anext(hints)
+        assert is_written(await adapter.push("people", [Write("create", "a", {"name": "a"})])) == [True]
+        await anext(hints)
+        assert is_written(await adapter.push("people", [Write("update", "a", {"name": "b"})])) == [True]
+        assert set(await records(adapter, "people", cursor)) == {"a"}
+        await hints.aclose()  # type: ignore[attr-defined]
+
+
 async def test_a_message_that_is_too_large_is_refused_with_the_field(streams: Streams, tmp_path: Path) -> None:
     await streams.make()
     await streams.make("small", max_msg_size=2000)

@@ -7,4 +7,4 @@ from datasyncd.adapters import address
 
 def fault(url: str, unencrypted: bool) -> str:
     """What is wrong with an address as it stands, in words that quote nothing of it; "": nothing."""
-    return address.fault(url, "http", "https", unencrypted=unencrypted, path=True)
+    return address.fault(url, "http", "https", unencrypted=unencrypted, path="/PATH/")

@@ -17,6 +17,7 @@ import anyio
 import msgspec
 
 from datasyncd.adapters.errors import AdapterError, Transient, Unauthorised, Unreachable, Unsupported
+from datasyncd.adapters.streams.calls import Calls, CutShort
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -58,7 +59,7 @@ class Connection:
     def __init__(self, place: str, timeout_s: float) -> None:
         self.place = place
         self._timeout_s = timeout_s
-        self._running: set[anyio.CancelScope] = set()
+        self._calls = Calls()
         self._forbidden: set[str] = set()
         """Subjects that this user may not send to, as far as it was told; the library makes them small letters."""
         self.client: Client
@@ -117,18 +118,14 @@ class Connection:
         comes."""
         from nats.errors import ConnectionClosedError, TimeoutError
 
-        scope = anyio.CancelScope()
-        self._running.add(scope)
         try:
-            with scope:
-                return await work
+            return await self._calls.run(work)
+        except CutShort:
+            raise Lost("the connection broke") from None
         except TimeoutError:
             raise Lost("no answer in time") from None
         except (ConnectionClosedError, OSError) as error:
             raise Lost(type(error).__name__) from None
-        finally:
-            self._running.discard(scope)
-        raise Lost("the connection broke")
 
     async def aclose(self) -> None:
         """End it; what runs on it is cut short."""
@@ -142,8 +139,7 @@ class Connection:
             self._forbidden.add(found[1])
 
     async def _broken(self) -> None:
-        for scope in self._running:
-            scope.cancel()
+        self._calls.cut()
 
 
 class Session:

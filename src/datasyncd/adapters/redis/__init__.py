@@ -1,0 +1,1 @@
+"""Redis streams: a stream of states, and the last one of each record beside it."""
