@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers import mysql as mysql_server
 from tests.servers import nats as nats_server
-from tests.servers import radicale
+from tests.servers import radicale, tryton
 from tests.servers import redis as redis_server
 from tests.servers.postgres import Database, Server, streaming
 
@@ -102,3 +102,19 @@ def redis(redis_process: redis_server.Server) -> redis_server.Server:
     with redis_process.connected() as client:
         client.flushall()
     return redis_process
+
+
+@pytest.fixture(scope="session")
+def tryton_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[tryton.Server]:
+    """A Tryton server; all processes of a run of tests share the template of its databases."""
+    base = tmp_path_factory.getbasetemp()
+    with tryton.running(base if worker_id == "master" else base.parent) as server:
+        yield server
+
+
+@pytest.fixture
+def crm(tryton_server: tryton.Server) -> tryton.Database:
+    """A database of Tryton without parties."""
+    for model in ("party.party", "party.category"):
+        tryton_server.crm.clear(model)
+    return tryton_server.crm

@@ -30,6 +30,7 @@ from datasyncd.adapters.redis.adapter import RedisOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
 from datasyncd.adapters.testing.certify import Tried
 from datasyncd.adapters.testing.desk import opened, pages, records
+from datasyncd.adapters.tryton.adapter import TrytonOptions
 from datasyncd.daemon import catalogue, certificate, check, cycle, dictionary, health, restore
 from datasyncd.daemon.cli.group import COMMANDS, group
 from datasyncd.daemon.config import fields, grammar
@@ -84,6 +85,7 @@ NOT_RUN = {
     ("docs/how-to/connect-nats.md", "nats stream add"): "asks a server that only its reader has",
     ("docs/how-to/connect-nats.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-redis.md", "datasyncd check"): "asks a server that only its reader has",
+    ("docs/how-to/connect-tryton.md", "datasyncd check"): "asks a server that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -282,6 +284,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         PostgresOptions,
         RedisOptions,
         SqliteOptions,
+        TrytonOptions,
     ]
     keys = {field.encode_name for table in (*tables, *types, *options) for field in msgspec.structs.fields(table)}
 

@@ -33,6 +33,7 @@ _BUILT_IN = {
     "postgres": "datasyncd.adapters.postgres.adapter",
     "redis": "datasyncd.adapters.redis.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",
+    "tryton": "datasyncd.adapters.tryton.adapter",
 }
 """Name of a kind -> module that holds it as `KIND`."""
 
