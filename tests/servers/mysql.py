@@ -26,6 +26,7 @@ import pytest
 
 import datasyncd.adapters.mysql
 from tests.servers.postgres import UNPRIVILEGED, free_port, watched
+from tests.servers.tls import certificate
 
 HOST, PORT, ADMIN = "127.0.0.1", 3306, "root"
 """Where it is looked for, and who may do everything there without a password."""
@@ -190,12 +191,7 @@ class Server:
             capture_output=True, text=True, timeout=START_S, check=False,
         )  # fmt: skip
         assert made.returncode == 0, made.stdout + made.stderr
-        key = self._folder / "server.key"
-        words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tests"]
-        subprocess.run(
-            ["openssl", *words, "-addext", f"subjectAltName=IP:{HOST}", "-keyout", key, "-out", self.certificate],
-            capture_output=True, timeout=START_S, check=True,
-        )  # fmt: skip
+        key = certificate(self._folder)[1]
         shutil.chown(key, self._user)
 
     def start(self) -> None:

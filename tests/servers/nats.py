@@ -44,8 +44,10 @@ def rights_of_the_page() -> str:
 class Server:
     """One server, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls`: a certificate and its key."""
         self.folder = folder
+        self._tls = "" if tls is None else f'tls {{cert_file: "{tls[0]}", key_file: "{tls[1]}"}}'
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -69,7 +71,7 @@ class Server:
         config = self.folder / "config"
         config.write_text(
             f"""listen: "{HOST}:{self.port}"\npid_file: "{self.folder}/data/postmaster.pid"\nmax_payload: {LARGEST}
-            jetstream {{store_dir: "{self.folder}/data"}}\nauthorization {{users: [{users}]}}\n""",
+            jetstream {{store_dir: "{self.folder}/data"}}\nauthorization {{users: [{users}]}}\n{self._tls}\n""",
             encoding="utf-8",
         )
         with (self.folder / "log").open("ab") as log:
@@ -178,11 +180,11 @@ class Connected:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(tls: tuple[Path, Path] | None = None) -> Iterator[Server]:
     """A server that runs, and is gone afterwards, also if the tests are killed."""
     folder = Path(tempfile.mkdtemp(prefix="datasyncd-nats-"))
     with watched(folder):
-        server = Server(folder)
+        server = Server(folder, tls)
         server.start()
         try:
             yield server

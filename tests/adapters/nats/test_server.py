@@ -13,11 +13,12 @@ import anyio
 import pytest
 
 from datasyncd.adapters.contract import Clash, Missing, ObjectSpec, Outcome, Rejected, Stale, Unknown, Write, Written
-from datasyncd.adapters.errors import OptionError, Transient, Unauthorised, Unreachable, Unsupported
+from datasyncd.adapters.errors import NotFound, OptionError, Transient, Unauthorised, Unreachable, Unsupported
 from datasyncd.adapters.nats.adapter import NatsOptions
 from datasyncd.adapters.testing.desk import one, opened, pages, records
-from tests.servers.nats import LARGEST, PASSWORD, Streams
+from tests.servers.nats import LARGEST, PASSWORD, Streams, running
 from tests.servers.proxy import Fault, between
+from tests.servers.tls import certificate
 
 PEOPLE = ObjectSpec("people", "id", ("name", "amount"))
 
@@ -250,6 +251,24 @@ async def test_a_password_is_not_sent_to_a_server_that_does_not_encrypt(streams:
     async with opened("nats", tmp_path, PEOPLE, **options) as adapter:
         with pytest.raises(Unauthorised, match="does not encrypt"):
             await adapter.describe("people")
+
+
+async def test_an_encrypted_server_is_believed_by_its_authority_alone(tmp_path: Path) -> None:
+    made, key = certificate(tmp_path)
+    with running(tls=(made, key)) as server:
+        streams = Streams(server)
+        options = streams.options(url=f"tls://127.0.0.1:{server.port}", ca="server.pem")
+        async with opened("nats", tmp_path, PEOPLE, **options) as adapter:
+            with pytest.raises(NotFound):
+                await adapter.describe("people")
+        for wrong, why in (
+            ({"ca": None}, "not trusted"),
+            ({"ca": "none.pem"}, "`ca`"),
+            ({"url": f"tls://localhost:{server.port}"}, "not trusted"),
+        ):
+            async with opened("nats", tmp_path, PEOPLE, **{**options, **wrong}) as adapter:
+                with pytest.raises(Unreachable, match=why):
+                    await adapter.describe("people")
 
 
 async def test_without_the_extra_it_says_what_to_install(

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from datasyncd.adapters.contract import Gone, Hint, ObjectSpec, Record, Write, Written
+from datasyncd.adapters.contract import Gone, Hint, Malformed, ObjectSpec, Record, Write, Written
 from datasyncd.adapters.errors import AdapterError, NotFound, Unreachable, Unsupported
 from datasyncd.adapters.nats import reading
 from datasyncd.adapters.nats.subjects import covers, key_of, subject_of
@@ -71,9 +71,9 @@ async def test_a_stream_that_was_emptied_stops_and_deletes_nobody(streams: Strea
         async with streams.connected() as client:
             await client.jetstream().purge_stream(name)
 
-        for since in (None, cursor):
+        for call in (pages(adapter, "people"), pages(adapter, "people", cursor), adapter.read("people", ["a"])):
             with pytest.raises(Unreachable, match="empty_is_complete"):
-                await pages(adapter, "people", since)
+                await call
 
     async with opened("nats", tmp_path, PEOPLE, **streams.options(empty_is_complete=True)) as adapter:
         assert (await pages(adapter, "people"))[-1].complete
@@ -98,8 +98,16 @@ async def test_a_stream_that_was_made_anew_is_read_whole_and_proves_no_deletion(
         assert not any(page.complete or page.gone for page in told)
         assert (await one(adapter, "people", "a")).version != before.version
         assert await records(adapter, "people", told[-1].cursor) == {}
+        assert not any(page.complete for page in await pages(adapter, "people"))
+        [vanished] = await adapter.read("people", ["b"])
+        assert isinstance(vanished, Malformed), "nothing of it is left, and nobody deleted it"
         (outcome,) = await adapter.push("people", [Write("update", "a", {"name": "x"}, before.version)])
         assert not isinstance(outcome, Written)
+        later = told[-1].cursor
+
+    async with opened("nats", tmp_path, PEOPLE, **streams.options()) as adapter:
+        assert await records(adapter, "people", later) == {}
+        assert isinstance((await adapter.read("people", ["b"]))[0], Malformed), "also after a restart"
 
 
 async def test_messages_that_were_purged_from_behind_a_cursor_prove_no_deletion(

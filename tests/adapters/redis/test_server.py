@@ -18,6 +18,7 @@ from datasyncd.adapters.redis.adapter import RedisOptions
 from datasyncd.adapters.testing.desk import one, opened, pages, records
 from tests.servers.proxy import Fault, between
 from tests.servers.redis import PASSWORD, Server
+from tests.servers.tls import certificate, encrypting
 
 PEOPLE = ObjectSpec("people", "id", ("name", "amount"))
 
@@ -241,6 +242,23 @@ async def test_a_password_is_not_sent_to_a_server_that_does_not_encrypt(redis: S
     async with opened("redis", tmp_path, PEOPLE, **options) as adapter:
         with pytest.raises(Unreachable):
             await adapter.describe("people")
+
+
+async def test_an_encrypted_server_is_believed_by_its_authority_alone(redis: Server, tmp_path: Path) -> None:
+    made, key = certificate(tmp_path)
+    async with encrypting(redis.port, made, key) as port:
+        url = f"rediss://127.0.0.1:{port}"
+        async with opened("redis", tmp_path, PEOPLE, **redis.options(url=url, ca="server.pem")) as adapter:
+            assert is_written(await adapter.push("people", [Write("create", "a", {"name": "a"})])) == [True]
+            assert set(await records(adapter, "people")) == {"a"}
+        for wrong, why in (
+            ({"url": url}, "not trusted"),
+            ({"url": url, "ca": "none.pem"}, "`ca`"),
+            ({"url": f"rediss://localhost:{port}", "ca": "server.pem"}, "not trusted"),
+        ):
+            async with opened("redis", tmp_path, PEOPLE, **redis.options(**wrong)) as adapter:
+                with pytest.raises(Unreachable, match=why):
+                    await adapter.describe("people")
 
 
 async def test_without_the_extra_it_says_what_to_install(

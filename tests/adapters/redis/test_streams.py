@@ -10,7 +10,7 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from datasyncd.adapters.contract import Concerned, Gone, Hint, ObjectSpec, Record, Write, Written
+from datasyncd.adapters.contract import Concerned, Gone, Hint, Malformed, ObjectSpec, Record, Write, Written
 from datasyncd.adapters.errors import NotFound
 from datasyncd.adapters.redis import fold as folding
 from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
@@ -92,6 +92,11 @@ async def test_a_fold_that_somebody_deleted_is_made_anew_and_proves_no_deletion(
             told = await pages(adapter, "people", since)
             assert {record.key for page in told for record in page.records} == {"c"}
             assert not any(page.complete or page.gone for page in told)
+        [vanished, there] = await adapter.read("people", ["a", "c"])
+        assert isinstance(vanished, Malformed), "nothing of it is left, and nobody deleted it"
+        assert isinstance(there, Record)
+        redis.send({"b": None})
+        assert await adapter.read("people", ["b"]) == [Gone("b")]
 
 
 @pytest.mark.parametrize("id", ["*", "1-1"])

@@ -89,6 +89,7 @@ class NatsAdapter:
         self._context = context
         self._options = options
         self._session = session_of(context.system, context.base, options)
+        self._doubted: set[str] = set()
 
     def capabilities(self, object: str) -> Capabilities:
         """What sequences of messages promise."""
@@ -126,6 +127,8 @@ class NatsAdapter:
 
         async def one(key: Key) -> Answer:
             held = await subjects.last(connection, stream, key)
+            if held is None and object in self._doubted and subjects.subject(key) is not None:
+                return states.vanished(key)
             return Gone(key) if held is None or held.data is None else states.answer(key, held.data, held.version)
 
         return await in_parallel(one, keys, AT_ONCE)
@@ -154,14 +157,13 @@ class NatsAdapter:
         await self._session.aclose()
 
     def _pulling(self, object: str) -> Pulling:
-        options = self._options
         return Pulling(
             self._subjects(object), self._states(object), self._context.begin,
-            timeout_s=options.timeout_s, empty=options.empty_is_complete,
+            timeout_s=self._options.timeout_s, doubted=self._doubted,
         )  # fmt: skip
 
     def _subjects(self, object: str) -> Subjects:
-        return Subjects(self._session, object)
+        return Subjects(self._session, object, self._options.empty_is_complete)
 
     def _states(self, object: str) -> States:
         return States(self._spec(object), self._options.missing_is_blank)

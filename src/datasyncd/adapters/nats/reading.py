@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from datasyncd.adapters.contract import Cursor, Hint, Key, Malformed, Moment, Page, Record
-from datasyncd.adapters.errors import NotFound, Transient, Unreachable
+from datasyncd.adapters.errors import NotFound, Transient
 from datasyncd.adapters.streams.state import States
 
 from .session import Connection, Lost
@@ -128,33 +128,31 @@ class Pulling:
     """Pulls of one object."""
 
     def __init__(
-        self, subjects: Subjects, states: States, begin: Callable[[], Moment], *, timeout_s: float, empty: bool
+        self, subjects: Subjects, states: States, begin: Callable[[], Moment], *, timeout_s: float, doubted: set[str]
     ) -> None:
-        """`empty`: a stream that lost all its messages is one without records."""
+        """`doubted`: objects whose stream is not the one of before any more, or lost messages: what is not there may
+        have been lost. They are added here."""
         self._subjects = subjects
         self._states = states
         self._begin = begin
         self._timeout_s = timeout_s
-        self._empty = empty
+        self._doubted = doubted
 
     async def pages(self, since: Cursor | None) -> AsyncGenerator[Page, None]:
         """All records, or what changed since a cursor. If the stream is another one now, or lost messages from behind
         the cursor: all, and what is not among them is not said to be deleted."""
         began = self._begin()
         connection, stream = await self._subjects.look()
-        if not stream.count and stream.last and not self._empty:
-            raise Unreachable(
-                f"{self._subjects.place}: the stream {stream.name} had messages, and has none left, not even of "
-                "deletions; if that is meant, say `empty_is_complete = true`"
-            )
-        mark = _mark(since, stream)
+        mark, doubted = _mark(since, stream)
+        if doubted:
+            self._doubted.add(self._subjects.object)
         if mark is not None:
             news = await self._since(connection, stream, mark)
             if news is not None:
                 for page in self._changed(stream, news[0], news[1], began):
                     yield page
                 return
-        whole = since is None or mark is not None
+        whole = self._subjects.object not in self._doubted
         async with aclosing(self._everything(connection, stream, began, whole=whole)) as pages:
             async for page in pages:
                 yield page
@@ -194,7 +192,7 @@ class Pulling:
             self._page(stream, told[start : start + PAGE], began, tells_gone=True)
             for start in range(0, len(told), PAGE)
         ]
-        return [*pages, Page([], began, _position(stream, mark))]
+        return [*pages, Page([], began, self._position(stream, mark))]
 
     async def _everything(
         self, connection: Connection, stream: Stream, began: Moment, *, whole: bool
@@ -216,7 +214,10 @@ class Pulling:
                 yield page
         finally:
             await consumer.aclose()
-        yield Page([], began, _position(stream, stream.last), complete=whole)
+        yield Page([], began, self._position(stream, stream.last), complete=whole)
+
+    def _position(self, stream: Stream, mark: int) -> Cursor:
+        return json.dumps([stream.made, mark, self._subjects.object in self._doubted])
 
     async def _next(self, consumer: Consumer) -> list[News]:
         news = await consumer.next(self._timeout_s)
@@ -256,14 +257,14 @@ async def listen(subjects: Subjects) -> AsyncGenerator[Hint, None]:
         await consumer.aclose()
 
 
-def _mark(since: Cursor | None, stream: Stream) -> int | None:
-    """The sequence in a cursor; None: it is none of this stream, or the stream lost messages from behind it."""
+def _mark(since: Cursor | None, stream: Stream) -> tuple[int | None, bool]:
+    """The sequence in a cursor, None if the stream cannot go on from it; and whether the stream is to be doubted."""
+    if since is None:
+        return None, False
     try:
-        made, mark = json.loads(since or "")
+        made, mark, doubted = json.loads(since)
     except ValueError:
-        return None
-    return mark if made == stream.made and stream.first - 1 <= mark <= stream.last else None
-
-
-def _position(stream: Stream, mark: int) -> Cursor:
-    return json.dumps([stream.made, mark])
+        return None, True
+    if made != stream.made or not stream.first - 1 <= mark <= stream.last:
+        return None, True
+    return mark, doubted

@@ -28,7 +28,7 @@ class NatsScratch(StreamScratch):
         super().__init__(site)
         self.made = f"the stream {site.object}"
         self._session = session_of(site.system, site.base, self.options)
-        self._subjects = Subjects(self._session, site.object)
+        self._subjects = Subjects(self._session, site.object, empty_is_complete=True)
 
     async def make(self) -> None:
         config = {

@@ -184,10 +184,11 @@ class Session:
             import nats.errors
         except ImportError:
             raise Unsupported("NATS needs one more package: pip install 'datasyncd[nats]'") from None
+        trust = self._trust()
         connection = Connection(self.place, self._timeout_s)
         try:
             with anyio.fail_after(self._connect_s):
-                await connection.open(self._url, self._login, self._trust(), self._connect_s)
+                await connection.open(self._url, self._login, trust, self._connect_s)
         except AdapterError:
             await connection.aclose()
             raise

@@ -38,8 +38,6 @@ class Stream(msgspec.Struct, frozen=True):
     """Sequence of the first message that it still has."""
     last: int
     """Sequence of the last message that it ever had."""
-    count: int
-    """How many messages it has, of all objects."""
     largest: int
     """Octets of a message, with its headers, that it and its server take."""
 
@@ -56,14 +54,17 @@ class Stream(msgspec.Struct, frozen=True):
 class Subjects:
     """The subjects of one object."""
 
-    def __init__(self, session: Session, object: str) -> None:
+    def __init__(self, session: Session, object: str, empty_is_complete: bool) -> None:
+        """`empty_is_complete`: a stream that lost all its messages is one without records."""
         self._session = session
+        self._empty_is_complete = empty_is_complete
         self.object = object
         self.place = f"{session.place}: {object}"
         self.pattern = f"{object}.*"
 
     async def look(self) -> tuple[Connection, Stream]:
-        """The stream of the object. Raises `NotFound`, `Unsupported` if it cannot hold records."""
+        """The stream of the object. Raises `NotFound`, `Unsupported` if it cannot hold records, `Unreachable` if it was
+        emptied."""
         if not all(map(_TOKEN.fullmatch, self.object.split("."))):
             raise NotFound(f"{self.place}: no subject begins so; see `object`")
         connection = await self._session.connected()
@@ -78,9 +79,14 @@ class Subjects:
         config, state = found["config"], found["state"]
         if why := _unfit(config, self.pattern):
             raise Unsupported(f"{self.place}: the stream {names[0]} {why}")
+        if not state["messages"] and state["last_seq"] and not self._empty_is_complete:
+            raise Unreachable(
+                f"{self.place}: the stream {names[0]} had messages, and has none left, not even of deletions; if that "
+                "is meant, say `empty_is_complete = true`"
+            )
         size = config.get("max_msg_size", -1)
         return connection, Stream(
-            names[0], found["created"], state["first_seq"], state["last_seq"], state["messages"],
+            names[0], found["created"], state["first_seq"], state["last_seq"],
             min(connection.largest, size) if size > 0 else connection.largest,
         )  # fmt: skip
 

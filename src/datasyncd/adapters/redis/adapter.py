@@ -123,10 +123,15 @@ class RedisAdapter:
         if not keys:
             return []
         found = await fold.read([key for key in keys if fits(key)])
-        return [
-            Gone(key) if held is None else states.answer(key, held.data or b"", held.version)
-            for key, held in ((key, found.get(key)) for key in keys)
-        ]
+        whole = self._options.trimmed_is_complete or (fold.known is not None and bool(fold.known.whole))
+
+        def one(key: Key) -> Answer:
+            held = found.get(key)
+            if held is None and not whole and fits(key):
+                return states.vanished(key)
+            return Gone(key) if held is None or held.data is None else states.answer(key, held.data, held.version)
+
+        return list(map(one, keys))
 
     async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
         """Records by a value, looked for among all. Texts with an @ are compared without case."""

@@ -31,7 +31,7 @@ elseif call == 'write' then
       found[#found + 1] = ''
     else
       local id = redis.call('XADD', stream, '*', 'key', key, kind, data)
-      if kind == 'data' then redis.call('HSET', states, key, id .. ' ' .. data) else redis.call('HDEL', states, key) end
+      redis.call('HSET', states, key, id .. ' ' .. (kind == 'data' and data or ''))
       redis.call('HSET', meta, 'at', id, 'added', redis.call('HINCRBY', meta, 'added', 1))
       found[#found + 1] = id
     end

@@ -1,7 +1,7 @@
 #!lua
 -- Fold: the last state of each key, kept in a hash beside the stream, up to the stream's end.
 --
--- KEYS: the stream, the hash of states (key -> "ID STATE"), the hash of what is known of the fold:
+-- KEYS: the stream, the hash of states (key -> "ID STATE", or "ID " of one that was deleted), the hash of what is known of the fold:
 --   at        ID of the last entry that was folded
 --   added     how many entries had been added to the stream by then
 --   born      names this fold: another one is none of whose positions mean anything
@@ -37,10 +37,8 @@ local function take(id, fields)
   for place = 1, #fields, 2 do said[fields[place]] = fields[place + 1] end
   if said.key == nil or said.key == '' or (said.data == nil and said.tombstone == nil) then
     redis.call('HINCRBY', meta, 'unread', 1)
-  elseif said.tombstone ~= nil then
-    redis.call('HDEL', states, said.key)
   else
-    redis.call('HSET', states, said.key, id .. ' ' .. said.data)
+    redis.call('HSET', states, said.key, id .. ' ' .. (said.tombstone == nil and said.data or ''))
   end
 end
 

@@ -112,9 +112,9 @@ class Fold:
 
 
 def held(state: bytes) -> Held:
-    """A state with the ID of its entry as its version."""
+    """A state, or a tombstone, with the ID of its entry as its version."""
     version, _, data = state.partition(b" ")
-    return Held(data, version)
+    return Held(data or None, version)
 
 
 def fits(key: Key) -> bool:

@@ -47,7 +47,7 @@ class Pulling:
                 yield Page([], self._begin(), _cursor(known))
                 return
             # Entries were taken out of the stream: of which records is not known, but the fold has them.
-        whole = bool(known.whole or self._trimmed_is_complete) and (since is None or position is not None)
+        whole = (bool(known.whole) or self._trimmed_is_complete) and (since is None or position is not None)
         async with aclosing(self._everything()) as listed:
             async for page in listed:
                 yield page
@@ -68,7 +68,7 @@ class Pulling:
             entries, last, found = await self._fold.since(after, known.at, PAGE)
             if not entries:
                 return
-            gone = [key for key, held in found.items() if held is None]
+            gone = [key for key, held in found.items() if held is None or held.data is None]
             yield self._page(found, began, gone), entries
             after = last
 
@@ -80,18 +80,18 @@ class Pulling:
             # A hash that grows or shrinks meanwhile may show a record twice.
             fresh = {key: held for key, held in found.items() if key not in listed}
             listed.update(fresh)
-            if fresh:
+            if any(held.data is not None for held in fresh.values()):
                 yield self._page(fresh, began, [])
             if place == b"0":
                 return
 
     def _page(self, found: Mapping[Key, Held | None], began: Moment, gone: list[Key]) -> Page:
         read = [
-            self._states.answer(key, held.data or b"", held.version)
+            self._states.answer(key, held.data, held.version)
             if fits(key)
             else Malformed(None, self._fold.object, "a key is no text in UTF-8", row_digest([key]))
             for key, held in found.items()
-            if held is not None
+            if held is not None and held.data is not None
         ]
         return Page(
             [row for row in read if isinstance(row, Record)],

@@ -7,7 +7,7 @@ extra `redis`, and is imported when a connection is first wanted.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -131,6 +131,8 @@ class Session:
         parts, options = urlsplit(self._options.url), self._options
         trust: dict[str, Any] = {"connection_class": Connection}
         if parts.scheme == "rediss":
+            if self._authority is not None and not self._authority.is_file():
+                raise Unreachable(f"{self.place}: there is no certificate of an authority where `ca` says")
             trust = {
                 "connection_class": SSLConnection, "ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True,
                 "ssl_ca_certs": None if self._authority is None else str(self._authority),
@@ -172,11 +174,21 @@ class Session:
         return Lost("the server failed in the middle of it")
 
     def _unreachable(self, error: BaseException | None) -> AdapterError:
-        if isinstance(error.__cause__ if error else None, ssl.SSLCertVerificationError):
+        if any(map(_is_untrusted, _causes(error))):
             return Unreachable(f"{self.place}: its certificate is not trusted; see that it is valid, and `ca`")
         if type(error).__name__ == "TimeoutError":
             return Unreachable(f"{self.place}: the server does not answer; see that it runs, and that `url` is right")
         return Unreachable(f"{self.place}: it cannot be reached; see that the server runs, and that `url` is right")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLCertVerificationError)
 
 
 async def closed(client: Redis) -> None:

@@ -67,6 +67,12 @@ class States:
             return Record(key, {name: found.get(name) for name in names}, version)
         return Record(key, {name: found[name] for name in names if name in found}, version)
 
+    def vanished(self, key: Key) -> Malformed:
+        """The answer about a record of which nothing is left, in a stream that lost messages: it may be there."""
+        return Malformed(
+            key, f"{self.spec.object}/{key}", "the stream lost messages, and has none of it left, no tombstone either"
+        )
+
     def decided(self, write: Write, held: Held | None) -> Outcome | bytes | None:
         """What becomes of a write on top of the last message of its key: an outcome where nothing is to be sent, a
         new state, or None for a tombstone. It must be sent on the condition that `held` is the last message still."""
