@@ -55,8 +55,12 @@ def test_a_link_that_ran_in_time_is_well() -> None:
         ({"state": "failing", "last_success": NOW - 60 * MINUTE}, ("critical", "failing")),
         ({"state": "failing", "last_success": None}, ("critical", "failing")),
         ({"state": "paused", "last_success": None}, ("warning", "paused")),
-        ({"failure_rate": 0.2}, ("warning", "failure_rate")),
-        ({"failure_rate": 0.9}, ("critical", "failure_rate")),
+        ({"state": "failing", "unread_s": 400.0}, ("critical", "failing")),
+        ({"state": "failing", "unsent_s": 400.0, "pending": 2}, ("critical", "failing")),
+        ({"state": "failing", "unsent_s": 400.0}, ("warning", "failing")),
+        ({"state": "failing", "unread_s": 200.0, "unsent_s": 200.0, "pending": 2}, ("warning", "failing")),
+        ({"runs_lately": 10, "failed_lately": 2, "failure_rate": 0.2}, ("warning", "failure_rate")),
+        ({"runs_lately": 3, "failed_lately": 2, "failure_rate": 0.9}, ("warning", "failure_rate")),
         ({"lag_s": 120.0, "pending": 3}, ("warning", "lag")),
         ({"lag_s": 3600.0, "pending": 3}, ("critical", "lag")),
         ({"tries": 9}, ("warning", "parked")),
@@ -94,6 +98,17 @@ def test_a_long_interval_is_not_overdue_over_night() -> None:
     nightly = link(expected_every_s=86_400.0, last_success=NOW - 20 * 60 * MINUTE)
 
     assert verdict(facts(nightly))[0] == "ok"
+
+
+def test_failures_of_long_ago_are_no_matter_any_more() -> None:
+    assert verdict(facts(link(failure_rate=0.9, runs_lately=0, failed_lately=0))) == ("ok", [])
+    assert verdict(facts(link(failure_rate=0.9, runs_lately=20, failed_lately=1))) == ("ok", [])
+
+
+def test_failures_that_are_over_are_told_with_how_often_it_failed() -> None:
+    [problem] = assess(facts(link(runs_lately=3, failed_lately=2, failure_rate=0.67))).problems
+
+    assert problem.text == "2 of 3 runs within the last hour failed; the latest went well"
 
 
 def test_the_worst_comes_first_and_decides() -> None:

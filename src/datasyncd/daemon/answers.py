@@ -20,7 +20,7 @@ from . import drift
 from .control.message import TRY_AGAIN, UNAVAILABLE, Failure
 from .cycle import sync
 from .engine import STATE_FILE
-from .health import Facts, LinkFacts, Problem, assess
+from .health import LATELY_S, Facts, LinkFacts, Problem, assess
 from .review import commands, quarantine
 from .review.refusal import Unable
 from .review.terms import Terms
@@ -110,6 +110,7 @@ async def facts(app: App) -> Facts:
         system, entity = worker.key
         pending, held = counted.pending.get(worker.key, (0, 0))
         oldest = counted.oldest.get(worker.key)
+        runs, failed = worker.lately(LATELY_S)
         links.append(
             LinkFacts(
                 system=system,
@@ -123,6 +124,10 @@ async def facts(app: App) -> Facts:
                 held=held,
                 quarantined=counted.quarantined.get(worker.key, 0),
                 failure_rate=worker.failure_rate,
+                runs_lately=runs,
+                failed_lately=failed,
+                unread_s=worker.pull.failing_s(counted.at),
+                unsent_s=worker.push.failing_s(counted.at),
                 last_error=worker.last_error,
                 next_run=app.next_run(worker),
                 tries=counted.tries.get(worker.key, 0),

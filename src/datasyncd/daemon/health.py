@@ -3,7 +3,7 @@
 Pure: facts in, a verdict out. Each problem names itself, its link, its age and the next step.
 
     critical    people are getting wrong or old data now, or will without somebody acting
-    warning     something waits for a person, or is later than it should be
+    warning     something waits for a person, is later than it should be, or failed and went well again
     unknown     too early to tell: no problem, and a link that never succeeded
 """
 
@@ -29,8 +29,12 @@ LAG_S, LONG_LAG_S = 60.0, 900.0
 """Age of the oldest change that a system was not told of yet."""
 WAIT_S = 60.0
 """What a system may ask us to wait before somebody should know."""
-RATE, HIGH_RATE = 0.1, 0.5
-"""Share of failed runs."""
+FAILING_S = 300.0
+"""For how long a link may fail before what it does not bring counts as wrong elsewhere."""
+LATELY_S = 3_600.0
+"""Failures that are over are told of for so long."""
+RATE = 0.1
+"""Share of the runs within that time that may fail without a word."""
 MANY_TRIES = 5
 AHEAD_S = 300.0
 """Clocks of two machines differ a little; a last success later than this has another cause."""
@@ -59,6 +63,14 @@ class LinkFacts(msgspec.Struct, kw_only=True):
     """Open reports in which this system takes part, where that is counted."""
     failure_rate: float = 0.0
     """Of the latest runs, 0.0 to 1.0."""
+    runs_lately: int = 0
+    """Runs within LATELY_S, of those that are remembered."""
+    failed_lately: int = 0
+    """Of these, those that failed."""
+    unread_s: float = 0.0
+    """For how long its pull has failed; what changed there since is known nowhere else. 0.0: it does not fail."""
+    unsent_s: float = 0.0
+    """For how long its push has failed; 0.0: it does not."""
     last_error: str = ""
     next_run: int | None = None
     """Microseconds since 1970, where a run is planned."""
@@ -206,17 +218,19 @@ def _of_runs(link: LinkFacts, facts: Facts) -> Iterator[Problem]:
         text = f"its last success lies {span(-since)} in the future"
         yield _problem("critical", "clock", link, text, "set this machine's clock, then restart the service")
     elif link.state == "failing":
-        severity: Severity = "critical" if very_late or link.last_success is None else "warning"
-        yield _problem(severity, "failing", link, f"{link.last_error or 'it fails'}; {ever}", "datasyncd check")
+        misleads = link.unread_s > FAILING_S or (link.pending > 0 and link.unsent_s > FAILING_S)
+        severity: Severity = "critical" if misleads or very_late or link.last_success is None else "warning"
+        text = f"{link.last_error or 'it fails'}; it has failed for {span(max(link.unread_s, link.unsent_s))}; {ever}"
+        yield _problem(severity, "failing", link, text, "datasyncd check")
     elif late:
         severity = "critical" if very_late else "warning"
         text = f"{ever}; expected every {span(link.expected_every_s)}"
         code = "never" if link.last_success is None else "overdue"
         yield _problem(severity, code, link, text, "datasyncd check, and the service's log")
-    elif link.failure_rate > RATE:
-        severity = "critical" if link.failure_rate > HIGH_RATE else "warning"
-        text = f"{link.failure_rate:.0%} of its latest runs failed: {link.last_error or 'the latest went well'}"
-        yield _problem(severity, "failure_rate", link, text, "datasyncd check, and the service's log")
+    elif link.failed_lately > RATE * link.runs_lately:
+        # It is over: nobody is shown anything old because of it.
+        text = f"{link.failed_lately} of {link.runs_lately} runs within the last hour failed; the latest went well"
+        yield _problem("warning", "failure_rate", link, text, "if that goes on: the service's log says why")
 
 
 def _of_people(facts: Facts) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import anyio
 import structlog
@@ -29,6 +29,15 @@ RETRY_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 UNAUTHORISED_RETRY_S = 300.0
 REMEMBERED = 100
 """Runs of which the failure rate is taken."""
+MICROSECONDS = 1_000_000
+
+
+class Run(NamedTuple):
+    """One pull or push that is over."""
+
+    at: int
+    """Microseconds."""
+    went_well: bool
 
 
 class LinkState(StrEnum):
@@ -68,6 +77,12 @@ class Way:
         """In a row."""
         self.error = ""
         """Why the last one failed; "": it did not."""
+        self.since = 0
+        """When the first of these failures was, microseconds."""
+
+    def failing_s(self, at: int) -> float:
+        """For how long it has failed by `at`, in seconds; 0.0: it does not."""
+        return max(0.0, (at - self.since) / MICROSECONDS) if self.failures else 0.0
 
 
 class Worker:
@@ -89,7 +104,7 @@ class Worker:
         self.pull = Way()
         self.push = Way()
         self.watching = False
-        self.outcomes: deque[bool] = deque(maxlen=REMEMBERED)
+        self.runs: deque[Run] = deque(maxlen=REMEMBERED)
         self.written = Counts()
         self.on_change: Callable[[str], None] = lambda _entity: None
         """Called when clusters of an entity may be owed deliveries."""
@@ -121,7 +136,14 @@ class Worker:
 
     @property
     def failure_rate(self) -> float:
-        return round(self.outcomes.count(False) / len(self.outcomes), 3) if self.outcomes else 0.0
+        failed = sum(not run.went_well for run in self.runs)
+        return round(failed / len(self.runs), 3) if self.runs else 0.0
+
+    def lately(self, seconds: float) -> tuple[int, int]:
+        """Runs within the last `seconds`, and how many of them failed."""
+        begin = self.engine.clock.now() - int(seconds * MICROSECONDS)
+        recent = [run.went_well for run in self.runs if run.at >= begin]
+        return len(recent), recent.count(False)
 
     @property
     def running(self) -> bool:
@@ -303,8 +325,10 @@ class Worker:
 
     def failed(self, way: Way, error: AdapterError) -> None:
         """Note that a pull or push failed, and log why, once."""
+        at = self.engine.clock.now()
+        way.since = way.since if way.failures else at
         way.failures += 1
-        self.outcomes.append(False)
+        self.runs.append(Run(at, went_well=False))
         if str(error) != way.error:
             log.warning("link_failing", link=self.name, kind=type(error).__name__, reason=str(error))
         way.error = str(error)
@@ -316,4 +340,4 @@ class Worker:
         if before and not self.failures:
             log.info("link_recovered", link=self.name)
         self.last_success = self.engine.clock.now()
-        self.outcomes.append(True)
+        self.runs.append(Run(self.last_success, went_well=True))

@@ -123,7 +123,10 @@ def test_a_sync_that_failed_through_the_daemon_shows_until_one_went_well(tmp_pat
     assert "contacts.csv: No such file" in problem["text"]
     assert {link["system"]: link["state"] for link in failed.json["links"]} == {"crm": "waiting", "mail": "failing"}
     assert [link["state"] for link in well.json["links"]] == ["waiting", "waiting"]
-    assert [problem["code"] for problem in well.json["problems"]] in ([], ["failure_rate"])
+    [over] = well.json["problems"]
+    assert (well.exit_code, over["severity"], over["code"]) == (1, "warning", "failure_rate")
+    assert "within the last hour failed; the latest went well" in over["text"]
+    assert "it has failed for " in problem["text"]
 
 
 def test_it_answers_for_a_config_whose_other_parts_are_wrong(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from datasyncd.daemon import cycle
 from datasyncd.daemon import worker as workers
 from datasyncd.daemon.config.load import load
 from datasyncd.daemon.engine import Engine
-from datasyncd.daemon.worker import LinkState, Worker
+from datasyncd.daemon.worker import LinkState, Run, Worker
 
 from .stores import Stores
 
@@ -185,3 +185,33 @@ async def test_a_write_that_found_its_record_changed_reads_it_before_it_is_sent_
         assert (first.updated, second.updated) == (0, 1)
         assert await engine.store.transact(lambda tx: tx.readings.generations("shop", "people")) == {}
     assert stores.rows(stores.shop) == [("ann@example.org", "Anna", "Oslo", None)]
+
+
+async def test_failures_count_while_they_last_and_are_told_for_a_while(folder: Path) -> None:
+    people, kept = folder / "mail" / "people.csv", folder / "kept.csv"
+    async with Engine.open(load(folder / "config.toml"), "test") as engine, anyio.create_task_group() as tasks:
+        worker = Worker(engine, ("mail", "person"), False, 300.0)
+        people.rename(kept)
+        worker.due.set()
+        tasks.start_soon(worker.pulling)
+        await _until(lambda: worker.pull.failures > 1)
+        since = worker.pull.since
+        assert worker.pull.failing_s(since + 400_000_000) == 400.0
+
+        kept.rename(people)
+        await _until(lambda: not worker.failures)
+        runs, failed = worker.lately(3600.0)
+        assert (runs - failed, worker.pull.failing_s(since + 400_000_000)) == (1, 0.0)
+        assert failed > 1
+
+        long_ago = since - 3_601_000_000
+        worker.runs.extendleft(Run(long_ago, went_well=False) for _ in range(9))
+        assert worker.lately(3600.0) == (runs, failed)
+        assert worker.failure_rate == round((failed + 9) / (runs + 9), 3)
+        worker.stop()
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    with anyio.fail_after(20):
+        while not holds():  # noqa: ASYNC110
+            await anyio.sleep(0.02)
