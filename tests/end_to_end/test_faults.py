@@ -60,6 +60,7 @@ def causes(stores: Stores) -> list[tuple[str, str | None, int]]:
         ("prefs", "note", "purple", "green"),
         ("crm", "score", "many", 77),
         ("prefs", "sms", "perhaps", "out"),
+        ("prefs", "tags", "5", ("vip",)),
         ("mail", "email", "no address", "new@example.org"),
     ],
 )
@@ -105,7 +106,11 @@ def spoil(stores: Stores, system: str, field: str, value: Any, *, back: bool = F
 
 
 WRONG_CELLS = {"score": "many", "email": "no address"}
-WRONG_JSON = {"note": ('"note": "red"', '"note": "purple"'), "sms": ('"sms": true', '"sms": "perhaps"')}
+WRONG_JSON = {
+    "note": ('"note": "red"', '"note": "purple"'),
+    "sms": ('"sms": true', '"sms": "perhaps"'),
+    "tags": ('"tags": ["customer"]', '"tags": 5'),
+}
 
 
 def before_of(stores: Stores, field: str) -> str:

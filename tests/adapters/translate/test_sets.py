@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from datasyncd.adapters.translate import FieldTypeOptions, Unusable
+from datasyncd.adapters.translate import FieldTypeOptions, Invalid, Unusable
 from datasyncd.adapters.translate.types import reader
 from tests.adapters.translate.translating import no_form, read, refusal, write
 
@@ -76,6 +78,38 @@ def test_sizes_are_bounded() -> None:
     assert refusal("set", ["a" * 40_000, "b" * 40_000]) == "longer than 65536 characters"
     assert refusal("set", "a" * 300_000) == "longer than 65536 characters"
     assert refusal("set", ["abc", "abcd"], max_length=3) == "longer than 3 characters"
+
+
+@pytest.mark.parametrize("raw", [5, 1.5, True, "a", "a;b", "", {"a": 1}, [1, None, "a"], [None], [1], [["a"]], [{}]])
+def test_of_json_only_an_array_of_texts_is_a_set(raw: object) -> None:
+    assert from_json(raw) == "a JSON array of texts expected"
+
+
+def test_a_set_in_json_is_an_array_or_null() -> None:
+    assert [from_json(raw) for raw in (["b", " a", "b", ""], [], None)] == [["a", "b"], None, None]
+
+
+def test_a_separator_makes_texts_in_json_sets_too() -> None:
+    assert from_json("b,a", separator=",") == from_json(["b", "a"], separator=",") == ["a", "b"]
+    assert from_json('["b","a"]', separator="json") == ["a", "b"]
+    assert from_json(write("set", ["a"], "json", separator=","), separator=",") == ["a"]
+    assert from_json(write("set", None, "json", nullable=False, separator=","), separator=",") is None
+    wrongs: tuple[object, ...] = (5, [1], [None], {})
+    for wrong in wrongs:
+        assert from_json(wrong, separator=",") == "a JSON array of texts expected"
+
+
+@pytest.mark.parametrize("raw", ["5", '"a"', '["a",1]', '["a",null]', "{}"])
+def test_a_json_array_in_a_text_is_one_of_texts(raw: str) -> None:
+    assert refusal("set", raw, separator="json") == "a JSON array of texts expected"
+
+
+def from_json(raw: object, **options: Any) -> object:
+    """What is read from a JSON value, or why nothing is."""
+    try:
+        return reader(FieldTypeOptions(name="set", **options), "json")(raw)
+    except Invalid as refused:
+        return refused.reason
 
 
 def test_a_separator_must_be_something() -> None:

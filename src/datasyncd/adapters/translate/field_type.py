@@ -77,7 +77,7 @@ class FieldTypeOptions(msgspec.Struct, frozen=True, kw_only=True):
     native_digits: Mapping[str, int] = {}
     """money: currency -> digits of the smallest unit that the system counts in. Default: `digits`."""
     decoded: bool = False
-    """json: the column holds JSON values, so that a text in it is a text and no document."""
+    """json, set: the column holds JSON values, so that a text in it is a text, and no document or list."""
     native_values: Mapping[str, bool | int | str] = {}
     """text, enum, boolean, consent, country, language: native to canonical. The first form is written."""
 

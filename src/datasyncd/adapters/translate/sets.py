@@ -1,6 +1,8 @@
 """Sets of texts: each element once, without blanks around it, sorted by code point. The empty set is blank.
 
-A system with arrays holds an array; elsewhere a set is one text with a separator, or a JSON array in a text.
+A system with arrays holds an array; elsewhere a set is one text with a separator, or a JSON array in a text. Where JSON
+says which type a value has, a set is an array of texts: anything else in its place is a mistake, and no set of one or
+fewer elements that would replace the one that was meant.
 """
 
 from __future__ import annotations
@@ -31,10 +33,14 @@ DEFAULT_SEPARATOR = ";"
 JSON_ARRAY = "json"
 """The separator that means: a JSON array in a text."""
 
+_ARRAY = "a JSON array of texts expected"
+
 
 def set_reader(options: FieldTypeOptions) -> Reader:
     separator = _separator(options)
     limit = longest(options)
+    if options.decoded:
+        return _json_reader(options.separator, limit)
 
     def read(raw: Native) -> Value:
         if raw is None:
@@ -46,6 +52,25 @@ def set_reader(options: FieldTypeOptions) -> Reader:
         return _elements(raw, limit)
 
     return read
+
+
+def _json_reader(separator: str | None, limit: int) -> Reader:
+    """The way in from JSON values: arrays, and texts where a separator says how they are cut."""
+
+    def read(raw: Native) -> Value:
+        if raw is None:
+            return None
+        if separator is not None and isinstance(raw, str):
+            return _elements(_split(raw, separator), limit)
+        return _elements(_texts(raw), limit)
+
+    return read
+
+
+def _texts(raw: Any) -> list[str]:
+    if not isinstance(raw, list) or not all(isinstance(element, str) for element in raw):
+        raise Invalid(_ARRAY)
+    return raw
 
 
 def _separator(options: FieldTypeOptions) -> str:
@@ -64,9 +89,9 @@ def _split(raw: Native, separator: str) -> list[Any]:
     if not text or text.isspace():
         return []
     try:
-        return msgspec.json.decode(text, type=list[Any])
+        return msgspec.json.decode(text, type=list[str])
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise Invalid("a JSON array of texts expected") from None
+        raise Invalid(_ARRAY) from None
 
 
 def _elements(raw: Iterable[Any], limit: int) -> Value:

@@ -59,6 +59,8 @@ TYPES: dict[str, FieldType] = {
     "language": FieldType(language_reader, language_form),
     "json": FieldType(document_reader, document_form, only_read=frozenset({"list"})),
 }
+_DECODED = frozenset({"json", "set"})
+"""Types that a JSON value is one of by its own type."""
 _CODES = frozenset({"country", "language"})
 _CHOICES = frozenset({"enum", "boolean", "consent"})
 _WITH_VOCABULARY = frozenset({"text", *_CHOICES, *_CODES})
@@ -90,7 +92,7 @@ def _spoken(plain: FieldType) -> FieldType:
 
 def reader(options: FieldTypeOptions, kind: Kind | None = None) -> Reader:
     """The way in, of a column of this kind. Raises `Unusable`."""
-    if kind == "json" and options.name == "json":
+    if kind == "json" and options.name in _DECODED:
         options = msgspec.structs.replace(options, decoded=True)
     return field_type(options).reader(options)
 
