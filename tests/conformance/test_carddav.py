@@ -22,6 +22,7 @@ class CarddavStage(Stage):
     """An address book, and another program that puts cards into it."""
 
     text_only = True
+    many = 250
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -55,8 +56,6 @@ class CarddavStage(Stage):
 
 
 class TestCarddav(AdapterConformance):
-    many = 250
-
     @pytest.fixture
     def stage(self, book: Book) -> Stage:
         assert PEOPLE.fields == ("name", "email", "amount")
@@ -64,8 +63,6 @@ class TestCarddav(AdapterConformance):
 
 
 class TestCarddavBesideItself(AdapterConformance):
-    many = 250
-
     @pytest.fixture
     def stage(self, carddav: Server) -> Stage:
         return staged(KIND, CarddavOptions(url=carddav.url, user=USER, password=PASSWORD), Path())

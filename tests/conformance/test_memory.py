@@ -48,6 +48,8 @@ AUDIENCE = Capabilities(condition=Condition.NONE, version_order=VersionOrder.UNI
 class MemoryStage(Stage):
     """People in memory; time passes with each thing that somebody else does."""
 
+    many = 250
+
     def __init__(self, capabilities: Capabilities) -> None:
         def refuses(field: str, value: Native) -> str | None:
             return "there is no such field" if field == "no_such_field" else None
@@ -87,8 +89,6 @@ class MemoryStage(Stage):
     ids=["table", "folder", "feed", "api", "crm", "audience"],
 )
 class TestMemory(AdapterConformance):
-    many = 250
-
     @pytest.fixture
     def stage(self, promises: Capabilities) -> Stage:
         return MemoryStage(msgspec.structs.replace(promises, search_lag_s=0.0))

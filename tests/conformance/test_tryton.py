@@ -105,6 +105,7 @@ class TrytonStage(Stage):
     """Parties, and another client that works with them."""
 
     text_only = True
+    many = 450
 
     def __init__(self, crm: Database) -> None:
         self._crm = crm
@@ -185,8 +186,6 @@ def parts(rows: list[Any], size: int) -> list[list[Any]]:
 
 
 class TestTryton(AdapterConformance):
-    many = 450
-
     @pytest.fixture
     def stage(self, crm: Database) -> Stage:
         return TrytonStage(crm)

@@ -95,6 +95,18 @@ def test_the_installed_program_has_all_that_is_no_module(installed: Path, tmp_pa
     assert "config.toml is written" in run(program, "init", tmp_path / "new", folder=tmp_path)
 
 
+def test_the_installed_program_certifies_without_pytest_and_makes_a_new_adapter(
+    installed: Path, tmp_path: Path
+) -> None:
+    Shop(tmp_path)
+    bare = "import sys; sys.modules['pytest'] = None; from datasyncd.daemon.cli import main; main()"
+
+    told = run(installed / "python", "-c", bare, "adapters", "certify", "crm", folder=tmp_path)
+    assert "all that is promised was held" in told
+    run(installed / "datasyncd", "adapters", "new", "petshop", folder=tmp_path)
+    assert (tmp_path / "datasyncd-petshop/src/datasyncd_petshop/adapter.py").is_file()
+
+
 def test_the_wheel_has_every_file_of_the_package(archives: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(archives[1]) as wheel:
         packed = {name for name in wheel.namelist() if name.startswith("datasyncd/")}

@@ -11,6 +11,7 @@ from datasyncd.adapters.sql.scratch import VERSION, TableScratch
 from datasyncd.adapters.testing.scratch import Site
 
 from .changes import Changes
+from .names import shown
 from .session import Sessions
 from .table import table_of
 
@@ -47,6 +48,15 @@ class MysqlScratch(TableScratch):
                 self._changes = Changes(notes, table, self.spec)
                 for trigger in self._changes.triggers():
                     await connection.execute(trigger.replace("%", "%%"))
+
+    async def grant(self) -> str:
+        async with self._sessions.use() as connection:
+            ((user, database),) = await connection.fetch("SELECT CURRENT_USER(), DATABASE()")
+        name, _, host = user.rpartition("@")
+        rights = "CREATE, DROP, SELECT, INSERT, UPDATE, DELETE"
+        if self.options.version or self.options.changes:
+            rights += ", TRIGGER"
+        return f"GRANT {rights} ON {shown(database)}.* TO {shown(name)}@'{host}';"
 
     async def drop(self) -> None:
         async with self._sessions.use() as connection:

@@ -15,6 +15,7 @@ from datasyncd.adapters.sql.scratch import VERSION, TableScratch
 from datasyncd.adapters.testing.scratch import Site
 
 from .changes import Changes
+from .names import shown
 from .session import Sessions
 from .table import table_of
 
@@ -31,6 +32,7 @@ _SLOT = (
 )
 _DROP = ("DROP PUBLICATION IF EXISTS {0}", "DROP TABLE IF EXISTS {0}", "DROP FUNCTION IF EXISTS {0}()")
 _IN_USE = "SELECT active FROM pg_catalog.pg_replication_slots WHERE slot_name = $1"
+_WHO = "SELECT current_user, current_schema(), current_database()"
 _DROP_SLOT = "SELECT pg_drop_replication_slot($1)"
 PAUSE_S = 0.05
 
@@ -65,6 +67,14 @@ class PostgresScratch(TableScratch):
                 notes, table = await table_of(connection, self.options.changes), await table_of(connection, self.table)
                 self._changes = Changes(notes, table, self.spec)
             await self._run(self._changes.triggers())
+
+    async def grant(self) -> str:
+        async with self._sessions.use() as connection:
+            role, schema, database = await connection.fetchrow(_WHO)
+        statements = [f"GRANT CREATE ON SCHEMA {shown(schema or 'public')} TO {shown(role)};"]
+        if self.options.slot is not None:
+            statements.append(f"GRANT CREATE ON DATABASE {shown(database)} TO {shown(role)};")
+        return " ".join(statements)
 
     async def drop(self) -> None:
         async with self._sessions.use() as connection:

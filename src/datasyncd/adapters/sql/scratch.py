@@ -40,6 +40,10 @@ class TableScratch(Scratch):
     async def create(self) -> None:
         """Make the table, and what counts and notes its changes."""
 
+    async def grant(self) -> str:
+        """What gives the right to `create`: the statement, where there is one."""
+        return "the user needs the right to do so"
+
     @abstractmethod
     async def drop(self) -> None:
         """Remove all that was made, as far as it was."""
@@ -56,7 +60,7 @@ class TableScratch(Scratch):
         try:
             await self.create()
         except Unauthorised as error:
-            raise Unauthorised(f"{error}; to make a table for a moment, the user needs the right to do so") from None
+            raise Unauthorised(f"{error}; to make a table there for a moment: {await self.grant()}") from None
 
     async def remove(self) -> None:
         try:

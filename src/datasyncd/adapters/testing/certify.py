@@ -55,7 +55,6 @@ class Sight(msgspec.Struct, frozen=True):
     """Who somebody else is."""
     made: str
     """What is made there for a moment, in words."""
-    many: int
     capabilities: Capabilities
     with_cursor: Capabilities
     """The same, of a link that has a `cursor`."""
@@ -80,7 +79,7 @@ async def look(new: Callable[[], Scratch]) -> Sight:
         raise
     except Exception as error:
         raise Broken(_failure(error)) from error
-    return Sight(stage.somebody, stage.made, stage.many, *seen)
+    return Sight(stage.somebody, stage.made, *seen)
 
 
 async def certify(new: Callable[[], Scratch], sight: Sight) -> AsyncIterator[Tried]:
@@ -88,7 +87,7 @@ async def certify(new: Callable[[], Scratch], sight: Sight) -> AsyncIterator[Tri
 
     Raises `Unreachable` if the system is away, and `LeftBehind` if it keeps what was made.
     """
-    tried_by = cases(sight.many)
+    tried_by = cases()
     for promise, text in PROMISES.items():
         if promise in NOT_TRIED:
             yield Tried(promise=promise, name=text, verdict=Verdict.NOT_TRIED, why=NOT_TRIED[promise])

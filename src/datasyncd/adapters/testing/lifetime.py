@@ -25,11 +25,9 @@ SOON_S = 10.0
 class LifetimePromises:
     """What an adapter does while it is open, and that nothing is left of it."""
 
-    many: int
-
     @promise
     async def test_12_closing_frees_everything_at_any_moment(self, stage: Stage) -> None:
-        await stage.insert({f"k{n:05}": person(stage, f"k{n:05}") for n in range(self.many)})
+        await stage.insert({f"k{n:05}": person(stage, f"k{n:05}") for n in range(stage.many)})
         await stage.open(PEOPLE).aclose()  # what is opened once a process is open now
         async with opened(stage) as adapter:
             await present(adapter, "k00000")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
+
+import anyio
 
 from datasyncd.adapters.contract import Adapter, Cursor, Deletions, Gone, Key, Moved, Page, Record
 
@@ -15,31 +18,41 @@ from .steps import done, eventually, listed, name_of, opened, present, read, upd
 class ReadingPromises:
     """What a pull and a reading tell."""
 
-    many: int
-
     @promise
     async def test_01_a_complete_pull_lists_every_record_once_while_others_write(self, stage: Stage) -> None:
-        keys = [f"k{n:05}" for n in range(self.many)]
+        keys = [f"k{n:05}" for n in range(stage.many)]
         await stage.insert({key: person(stage, key) for key in keys})
-        touched = {keys[0], keys[-1], keys[self.many // 2], "k00000x", "kx"}
+        busy = [keys[0], keys[-1], keys[len(keys) // 3]]
+        touched = {keys[len(keys) // 2], "k00000x", "kx"}
         async with opened(stage) as adapter:
             if adapter.capabilities("people").search_lag_s:
                 await listed(adapter, keys)
             seen: list[Key] = []
             complete: list[bool] = []
-            async for page in adapter.pull("people", None):
-                expect(not page.malformed, f"rows could not be read: {page.malformed}")
-                seen += [record.key for record in page.records]
-                complete.append(page.complete)
-                if len(complete) == 1:
-                    await stage.update(keys[0], {"name": "changed"})
-                    await stage.update(keys[-1], {"name": "changed"})
-                    await stage.delete(keys[self.many // 2])
-                    await stage.insert({key: person(stage, key) for key in ("k00000x", "kx")})
+            begun, over = anyio.Event(), anyio.Event()
+
+            async def others() -> None:
+                edits = count()
+                while not begun.is_set():
+                    await _edit(stage, busy, next(edits))
+                await stage.delete(keys[len(keys) // 2])
+                await stage.insert({key: person(stage, key) for key in ("k00000x", "kx")})
+                while not over.is_set():
+                    await _edit(stage, busy, next(edits))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(others)
+                async for page in adapter.pull("people", None):
+                    expect(not page.malformed, f"rows could not be read: {page.malformed}")
+                    seen += [record.key for record in page.records]
+                    complete.append(page.complete)
+                    begun.set()
+                begun.set()
+                over.set()
 
             twice = sorted({key for key in seen if seen.count(key) > 1}) if len(set(seen)) < len(seen) else []
             none(twice, "records that a pull listed twice")
-            none(set(keys) - touched - set(seen), "records that nobody touched, and that the pull left out")
+            none(set(keys) - touched - set(seen), "records that were there all the while, and that the pull left out")
             none(set(seen) - {*keys, *touched}, "records that were never there, and that the pull listed")
             same(complete, [False] * (len(complete) - 1) + [True], "which of the pages say that all was listed")
             held = set(await stage.holds())
@@ -189,6 +202,12 @@ class ReadingPromises:
             same(list(found), list(await read(adapter, ["b"])), "what is found, and what is read")
             same(list(await adapter.find("people", "name", ["A"])), [], "who is found by a name in other letters")
             same(list(await adapter.find("people", "email", [])), [], "who is found by no values")
+
+
+async def _edit(stage: Stage, keys: Sequence[Key], n: int) -> None:
+    """Somebody else's edit number `n`, of one of these records."""
+    await stage.update(keys[n % len(keys)], {"name": f"edit {n}"})
+    await anyio.sleep(0.001)
 
 
 async def _each_pull_is_complete(stage: Stage, adapter: Adapter) -> None:

@@ -75,8 +75,6 @@ class Scratch(Stage):
 
     somebody: ClassVar[str] = "another connection"
     """Who somebody else is, for people."""
-    many: ClassVar[int] = 2500
-    """Records that need several pages."""
     names: ClassVar[Mapping[str, str]] = {}
     """The suite's name of a field -> the system's, where the system has names of its own."""
 

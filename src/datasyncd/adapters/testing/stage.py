@@ -25,6 +25,8 @@ class Stage(ABC):
 
     text_only: ClassVar[bool] = False
     """All values are text, so that `amount` is, too."""
+    many: ClassVar[int] = 2500
+    """Records that need several pages."""
     made: str = "what the stage has made"
     """What stands in the system while the stage does, in words: `the table datasyncd_certify_1a2b`."""
 

@@ -6,7 +6,6 @@ What runs them is not said here: `conformance` does it for pytest, `certify` for
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 
@@ -46,9 +45,6 @@ TRUSTED = ("late_s", "read_max_s")
 class Promises(LifetimePromises, ValuePromises, VersionPromises, WritePromises, ReadingPromises):
     """All cases; each is named `test_`, the number of its promise, and what it says."""
 
-    many: int = 2500
-    """Records that need several pages."""
-
 
 class Case(msgspec.Struct, frozen=True):
     """One case of a promise."""
@@ -60,14 +56,13 @@ class Case(msgspec.Struct, frozen=True):
     """Raises `NotPromised`, unlike the test itself."""
 
 
-def cases(many: int = Promises.many) -> list[Case]:
+def cases() -> list[Case]:
     """All cases in the order of the promises."""
-    promises: Any = Promises()
-    promises.many = many
+    promises = Promises()
     names = sorted(name for name in dir(Promises) if name.startswith("test_"))
     return [Case(number(name), sentence(name), _bare(promises, name)) for name in names]
 
 
-def _bare(promises: Any, name: str) -> Callable[[Stage], Awaitable[None]]:
+def _bare(promises: Promises, name: str) -> Callable[[Stage], Awaitable[None]]:
     case = getattr(promises, name).case
     return lambda stage: case(promises, stage)

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from datasyncd.adapters.contract import Clash, Deletions, Gone, Rejected, Write, Written
+import anyio
+
+from datasyncd.adapters.contract import (
+    Adapter,
+    Clash,
+    Condition,
+    Deletions,
+    Gone,
+    Key,
+    Rejected,
+    Write,
+    Written,
+)
+from datasyncd.adapters.errors import Transient
 
 from .promise import NotPromised, a, expect, none, promise, same
 from .stage import PEOPLE, Stage, person
 from .steps import creation, done, listed, opened, present, push, read, update, writes
 
+OTHERS = ("o1", "o2", "o3")
+"""Records that somebody else edits, and we do not."""
+ROUNDS = 10
+"""So often we make, change and delete a record meanwhile."""
+TRIES = 20
 LARGEST_BATCH = 1_000
 """Writes that a batch is tried with at most."""
 
@@ -91,6 +109,40 @@ class WritePromises:
             same(before["a"]["note"], "second", "what somebody else has written")
 
     @promise
+    async def test_05_what_others_edit_meanwhile_is_left_alone(self, stage: Stage) -> None:
+        await stage.insert({key: person(stage, key) for key in ("a", "b", *OTHERS)})
+        async with opened(stage) as adapter:
+            await writes(adapter)
+            promised = adapter.capabilities("people")
+            if promised.batch == 0 and promised.condition is not Condition.ENFORCED:
+                raise NotPromised("a push rewrites the object, and refuses no stale write")
+            schema = await adapter.describe("people")
+            over = anyio.Event()
+            last: dict[Key, str] = {}
+
+            async def others() -> None:
+                n = 0
+                while not over.is_set() or n < len(OTHERS):
+                    key = OTHERS[n % len(OTHERS)]
+                    await stage.update(key, {"name": f"edit {n}"})
+                    last[key] = f"edit {n}"
+                    n += 1
+                    await anyio.sleep(0.001)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(others)
+                for n in range(ROUNDS):
+                    made = await _now(adapter, creation(schema, f"n{n}", person(stage, f"n{n}")))
+                    await _now(adapter, await update(adapter, "a", {"name": f"ours {n}"}))
+                    await _now(adapter, Write("delete", made.key))
+                over.set()
+
+            held = await stage.holds()
+            same(set(held), {"a", "b", *OTHERS}, "who is there after our writes")
+            names = {key: row.get("name") for key, row in held.items()}
+            same(names, {"a": f"ours {ROUNDS - 1}", "b": "b", **last}, "the last edits, of ours and of somebody else")
+
+    @promise
     async def test_08_a_delete_is_a_delete_and_no_error_the_second_time(self, stage: Stage) -> None:
         """F76."""
         await stage.insert({key: person(stage, key) for key in "abc"})
@@ -165,3 +217,13 @@ class WritePromises:
             bad = [outcome for outcome in outcomes if not isinstance(outcome, Written)]
             none(bad, "the outcomes of a batch of the declared size that are not Written")
             same(len(await stage.holds()), most, "how many records there are after it")
+
+
+async def _now(adapter: Adapter, write: Write) -> Written:
+    """Push one write, which succeeds as soon as the system is not busy."""
+    for _ in range(TRIES):
+        try:
+            return await done(adapter, write)
+        except Transient:
+            await anyio.sleep(0.02)
+    return await done(adapter, write)
