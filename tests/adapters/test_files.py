@@ -18,7 +18,8 @@ import anyio.lowlevel
 import pytest
 
 from datasyncd.adapters.contract import Adapter, Condition, Gone, ObjectSpec, Stale, Write, Written
-from datasyncd.adapters.csv.adapter import CsvForm, CsvOptions
+from datasyncd.adapters.csv.adapter import CsvOptions
+from datasyncd.adapters.csv.form import CsvForm
 from datasyncd.adapters.csv.sheet import CsvSheet
 from datasyncd.adapters.errors import NotFound, Transient, Unreachable
 from datasyncd.adapters.files import content as files_content
@@ -161,7 +162,7 @@ async def test_a_file_that_somebody_makes_meanwhile_is_written_into(tmp_path: Pa
             return super().sheet(spec, name, data)
 
     options = CsvOptions(path=".", create=True)
-    desk = FolderAdapter(context(tmp_path, CONTACTS), options, Late(options))
+    desk = FolderAdapter(context(tmp_path, CONTACTS), options, Late("utf-8", None))
 
     (outcome,) = await desk.push("contacts", [Write("create", "3", {"Name": "Cy"})])
 
@@ -226,7 +227,7 @@ async def test_an_edit_between_our_look_and_the_renaming_is_kept(folder: Path) -
             return sheet
 
     options = CsvOptions(path=".")
-    desk = FolderAdapter(context(folder, CONTACTS), options, Meddling(options))
+    desk = FolderAdapter(context(folder, CONTACTS), options, Meddling("utf-8", None))
 
     (outcome,) = await desk.push("contacts", [Write("update", "1", {"Name": "A"})])
 
@@ -288,7 +289,7 @@ async def test_an_edit_of_the_same_size_within_one_tick_of_the_clock_is_noticed(
             return super().sheet(spec, name, data)
 
     options = CsvOptions(path=".")
-    desk = FolderAdapter(context(folder, CONTACTS), options, Meddling(options))
+    desk = FolderAdapter(context(folder, CONTACTS), options, Meddling("utf-8", None))
 
     await desk.push("contacts", [Write("update", "1", {"Name": "A"})])
 
@@ -304,7 +305,7 @@ async def test_a_file_that_never_rests_is_left_alone(folder: Path) -> None:
             return super().sheet(spec, name, data)
 
     options = CsvOptions(path=".")
-    desk = FolderAdapter(context(folder, CONTACTS), options, Meddling(options))
+    desk = FolderAdapter(context(folder, CONTACTS), options, Meddling("utf-8", None))
 
     with pytest.raises(Transient, match="being written by somebody else"):
         await desk.push("contacts", [Write("update", "1", {"Name": "A"})])

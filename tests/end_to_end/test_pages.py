@@ -81,6 +81,7 @@ NOT_RUN = {
     ("docs/how-to/back-up-and-restore.md", "systemctl stop datasyncd"): "stops a service of the machine, as root",
     ("docs/how-to/connect-postgres.md", "datasyncd check"): "asks a database that only its reader has",
     ("docs/how-to/connect-mysql.md", "datasyncd check"): "asks a database that only its reader has",
+    ("docs/how-to/connect-remote-files.md", "datasyncd check"): "test_remote_files.py does, with servers of its own",
     ("docs/how-to/connect-carddav.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-nats.md", "nats stream add"): "asks a server that only its reader has",
     ("docs/how-to/connect-nats.md", "datasyncd check"): "asks a server that only its reader has",

@@ -56,3 +56,9 @@ class OptionError(ValueError):
         super().__init__(f"`{option}`: {text}")
         self.option = option
         self.text = text
+
+
+def named(error: AdapterError, name: str) -> AdapterError:
+    """The same error with a name before its text."""
+    text = f"{name}: {error}"
+    return Throttled(text, error.after_s) if isinstance(error, Throttled) else type(error)(text)

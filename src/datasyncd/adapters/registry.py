@@ -39,7 +39,7 @@ _BUILT_IN = {
 
 _NAMED = (
     "airbyte", "amqp", "carddav", "duckdb", "hubspot", "kafka", "mqtt", "mysql", "nats", "postgres", "redis", "rest",
-    "s3", "segment", "sftp", "singer", "stripe", "webhook",
+    "segment", "singer", "stripe", "webhook",
 )  # fmt: skip
 """What a config shall be able to name one day; what of it no module holds is not built yet."""
 

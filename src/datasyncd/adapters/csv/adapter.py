@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import codecs
+from functools import partial
 
-from datasyncd.adapters.contract import Context, ObjectSpec
+from datasyncd.adapters.contract import Context
 from datasyncd.adapters.files.adapter import FolderAdapter
 from datasyncd.adapters.files.options import FolderOptions
+from datasyncd.adapters.files.scratch import stage_of
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
-from .dialect import DELIMITERS, raw_cell
-from .scratch import CsvScratch
-from .sheet import CsvSheet
+from .form import CsvForm
+from .scratch import CsvScratch, RemoteCsvScratch
 
 
 class CsvOptions(FolderOptions, frozen=True, forbid_unknown_fields=True):
@@ -23,6 +24,7 @@ class CsvOptions(FolderOptions, frozen=True, forbid_unknown_fields=True):
     """Of the files, by Python's name. A byte order mark is kept."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ValueError("`delimiter` must be one character, and no quote or line end")
         try:
@@ -31,28 +33,9 @@ class CsvOptions(FolderOptions, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"`encoding` {self.encoding!r} is none that Python knows") from None
 
 
-class CsvForm:
-    """How records stand in a CSV file."""
-
-    ending = ".csv"
-
-    def __init__(self, options: CsvOptions) -> None:
-        self._options = options
-
-    def sheet(self, spec: ObjectSpec, name: str, data: bytes) -> CsvSheet:
-        """Cut a file into rows."""
-        return CsvSheet(spec, name, data, self._options.encoding, self._options.delimiter)
-
-    def blank(self, spec: ObjectSpec) -> bytes:
-        """A file with a header alone."""
-        delimiter = self._options.delimiter or DELIMITERS[0]
-        header = delimiter.join(raw_cell(name, delimiter, quoted=False) for name in spec.columns)
-        return f"{header}\n".encode(self._options.encoding)
-
-
 def open_folder(context: Context, options: CsvOptions) -> FolderAdapter:
     """A folder of CSV files."""
-    return FolderAdapter(context, options, CsvForm(options))
+    return FolderAdapter(context, options, CsvForm(options.encoding, options.delimiter))
 
 
 KIND = AdapterKind(
@@ -61,5 +44,5 @@ KIND = AdapterKind(
     open=open_folder,
     text_only=True,
     manifest=manifest_of(__package__),
-    stage=CsvScratch,
+    stage=partial(stage_of, here=CsvScratch, elsewhere=RemoteCsvScratch),
 )

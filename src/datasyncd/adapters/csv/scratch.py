@@ -6,10 +6,11 @@ import csv
 from pathlib import Path
 
 from datasyncd.adapters.contract import Native
-from datasyncd.adapters.files.scratch import FileScratch, Rows
+from datasyncd.adapters.files.scratch import FileScratch, RemoteScratch, Rows
 from datasyncd.adapters.testing.stage import COLUMNS
 
 from .dialect import DELIMITERS
+from .form import CsvForm
 
 
 class CsvScratch(FileScratch):
@@ -30,12 +31,29 @@ class CsvScratch(FileScratch):
 
     def takes(self, field: str, value: Native) -> bool:
         """What the encoding has no bytes for is refused, field by field."""
-        try:
-            str(value).encode(self.options.encoding)
-        except UnicodeEncodeError:
-            return False
-        return True
+        return _fits(value, self.options.encoding)
 
     @property
     def _delimiter(self) -> str:
         return self.options.delimiter or DELIMITERS[0]
+
+
+class RemoteCsvScratch(RemoteScratch):
+    """People in CSV elsewhere."""
+
+    text_only = True
+    ending = ".csv"
+
+    def form(self) -> CsvForm:
+        return CsvForm(self.options.encoding, self.options.delimiter)
+
+    def takes(self, field: str, value: Native) -> bool:
+        return _fits(value, self.options.encoding)
+
+
+def _fits(value: Native, encoding: str) -> bool:
+    try:
+        str(value).encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import PurePath
 from typing import Protocol
 
 import anyio
@@ -29,15 +30,14 @@ from datasyncd.adapters.contract import (
     VersionOrder,
     Write,
 )
-from datasyncd.adapters.errors import AdapterError, NotFound, Transient, Unreachable
+from datasyncd.adapters.errors import AdapterError, NotFound, Transient, Unreachable, named
 
-from . import content
-from .lock import locked
 from .options import FolderOptions
 from .patience import in_thread
-from .rewrite import rewrite
+from .rewrite import applied, in_doubt, with_images
 from .sheet import Sheet
-from .watch import Watches
+from .store import Content, Doubt, NoFile, Store
+from .stores import store_of
 
 PAGE = 1000
 """Records of a page."""
@@ -65,11 +65,21 @@ class Reading(msgspec.Struct):
     """One reading of a file."""
 
     began: Moment
-    seen: content.Content | None
+    seen: Content | None
     """None: there is no file yet."""
     sheet: Sheet
     settled: bool
     """Nobody seems to be writing it."""
+
+
+class State(msgspec.Struct):
+    """What a file was, by us or by others."""
+
+    digest: bytes
+    stamp: Hashable
+    """None: it is not known which one our own writing got."""
+    others: int
+    """How often it was found to be what others made of it."""
 
 
 class FolderAdapter:
@@ -79,28 +89,32 @@ class FolderAdapter:
         self._context = context
         self._options = options
         self._form = form
-        self._folder = context.base / options.path
+        self._store: Store = store_of(context, options)
         self._turns: Mapping[str, anyio.Lock] = {name: anyio.Lock() for name in context.objects}
         """Whose turn it is to write a file, in this process."""
-        self._settled: dict[str, content.Stamp] = {}
+        self._settled: dict[str, Hashable] = {}
         """Stamps of files whose end looks half-written, but stayed the same."""
         self._found: set[str] = set()
         """Objects whose file was there once: if it is missing later, it was taken away."""
-        self._swept: set[Path] = set()
-        self._watches = Watches()
+        self._states: dict[str, State] = {}
+        """What the file of each object was when it was last read or written."""
+        self._name = secrets.token_hex(4)
+        """What is said of the state of a file is good for this adapter alone."""
 
     def capabilities(self, object: str) -> Capabilities:
-        """What a file can promise: conditional writes only if all its writers take the lock."""
+        """What the store of the files can promise."""
+        promises = self._store.promises
         return Capabilities(
-            condition=Condition.ENFORCED if self._options.lock else Condition.NONE,
-            last_look="the file is replaced",
-            remedy="with `lock = true` none can, if every program that writes the file takes the lock",
+            condition=Condition.ENFORCED if promises.compares else Condition.NONE,
+            last_look=promises.last_look,
+            remedy=promises.remedy,
             version_order=VersionOrder.DIGEST,
             returns_image=True,
-            late_s=0.0,
+            late_s=promises.late_s,
             search_lag_s=0.0,
             pull_is_reading=True,
-            watches=True,
+            tells_unchanged=promises.tells_unchanged,
+            watches=promises.watches,
             batch=0,
         )
 
@@ -111,16 +125,24 @@ class FolderAdapter:
             return Schema(object, reading.sheet.columns(), absent=reading.seen is None)
 
     async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
-        """All records, from one reading of the file."""
+        """All records, from one reading of the file; nothing if it is still what it was."""
+        spec, tells = self._spec(object), self._store.promises.tells_unchanged
         with self._named():
-            reading = await self._reading(self._spec(object))
+            if tells and since is not None:
+                began = self._context.begin()
+                if since == await self._standing(spec):
+                    yield Page([], began, since, unchanged=True)
+                    return
+            reading = await self._reading(spec)
+        cursor = self._cursor(object) if tells and reading.settled and reading.seen is not None else None
         records: list[Record] = []
         for record in reading.sheet.records():
             if len(records) == PAGE:
                 yield Page(records, reading.began)
                 records = []
             records.append(record)
-        yield Page(records, reading.began, complete=reading.sheet.whole, malformed=reading.sheet.malformed)
+        whole = reading.sheet.whole
+        yield Page(records, reading.began, cursor if whole else None, whole, reading.sheet.malformed)
 
     async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         """Records by key, from one reading of the file."""
@@ -143,33 +165,72 @@ class FolderAdapter:
         than it can be written, or if its end is not to be trusted.
         """
         spec = self._spec(object)
-        path = self._path(spec)
+        name = self._file(spec)
         with self._named():
-            async with self._turns[object], self._locked(spec, shared=False):
+            async with self._turns[object], self._store.locked(name, shared=False):
                 for _ in range(TRIES):
                     reading = await self._settled_reading(spec)
                     if not reading.settled:
                         break
-                    outcomes = await in_thread(rewrite, path, reading.seen, reading.sheet, writes)
+                    outcomes = await self._rewritten(spec, reading, writes)
                     if outcomes is not None:
                         return outcomes
-            raise Transient(f"{path} is being written by somebody else")
+            raise Transient(f"{self._store.shown(name)} is being written by somebody else")
 
     async def watch(self, object: str) -> AsyncIterator[Hint]:
         """A hint after each change of the file, by whomever, and one to begin with."""
-        path = self._path(self._spec(object))
         with self._named():
-            async for changed in self._watches.changes(path.parent, [path.name]):
+            async for changed in self._store.changes(self._file(self._spec(object))):
                 if changed:
                     yield Hint()
 
     async def aclose(self) -> None:
-        """End all watches; between calls nothing else is held."""
-        self._watches.close()
+        """End all watches and connections; between calls nothing else is held."""
+        await self._store.aclose()
+
+    async def _rewritten(self, spec: ObjectSpec, reading: Reading, writes: Sequence[Write]) -> list[Outcome] | None:
+        """The outcomes of writes; None, and nothing done, if the file is no longer what was read."""
+        name, seen = self._file(spec), reading.seen
+        results, data = await in_thread(applied, reading.sheet, seen, writes)
+        if data is not None:
+            try:
+                if seen is None:
+                    done = await self._store.create(name, data)
+                else:
+                    done = await self._store.replace(name, seen, data)
+            except Doubt as doubt:
+                return in_doubt(results, doubt)
+            if not done:
+                return None
+            before = self._states.get(spec.object)
+            self._states[spec.object] = State(_digest(data), None, 1 if before is None else before.others)
+        return await in_thread(with_images, reading.sheet, results)
+
+    # What is known of the state of a file
+
+    async def _standing(self, spec: ObjectSpec) -> Cursor | None:
+        """The cursor of the file as it is now; None: there is no file."""
+        name, state = self._file(spec), self._states.get(spec.object)
+        try:
+            by_stamp = state is not None and state.stamp is not None and self._store.promises.tells_stamps
+            if state is None or not by_stamp or state.stamp != await self._store.stamp(name):
+                self._note(spec.object, await self._store.read(name))
+        except NoFile:
+            return None
+        return self._cursor(spec.object)
+
+    def _note(self, object: str, seen: Content) -> None:
+        """A file was read: another content than the one that is known is somebody else's."""
+        before, digest = self._states.get(object), _digest(seen.data)
+        others = 0 if before is None else before.others
+        self._states[object] = State(digest, seen.stamp, others + (before is None or before.digest != digest))
+
+    def _cursor(self, object: str) -> Cursor:
+        return f"{self._name}:{self._states[object].others}"
 
     async def _reading(self, spec: ObjectSpec) -> Reading:
         """The file as it is now, with its end distrusted if somebody goes on writing it."""
-        async with self._locked(spec, shared=True):
+        async with self._store.locked(self._file(spec), shared=True):
             reading = await self._settled_reading(spec)
         if not reading.settled:
             reading.sheet.distrust_end()
@@ -180,59 +241,47 @@ class FolderAdapter:
 
         Raises `Unreachable` and `NotFound` only if it stays that way. A file that is yet to be made has no rows.
         """
-        path = self._path(spec)
-        await in_thread(self._sweep, path)
+        name = self._file(spec)
         before, turn = self._settled.get(spec.object), 0
         while True:
             turn += 1
             began = self._context.begin()
             try:
-                seen = await in_thread(content.read, path)
-            except content.NoFile as error:
-                return self._yet_to_be_made(spec, path, began, error)
+                seen = await self._store.read(name)
+            except NoFile as error:
+                return await self._yet_to_be_made(spec, began, error)
             self._found.add(spec.object)
-            sheet = await in_thread(self._cut, spec, path, seen)
+            if self._store.promises.tells_unchanged:
+                self._note(spec.object, seen)
+            sheet = await in_thread(self._cut, spec, name, seen)
             if not isinstance(sheet, AdapterError) and not sheet.half_written:
                 return Reading(began, seen, sheet, settled=True)
             settled = seen.stamp == before
             if settled or turn == TRIES:
                 break
             before = seen.stamp
-            await anyio.sleep(self._options.settle_ms / 1000)
+            await anyio.sleep(self._store.promises.settle_s)
         if isinstance(sheet, AdapterError):
             raise sheet
         if settled:
             self._settled[spec.object] = seen.stamp
         return Reading(began, seen, sheet, settled)
 
-    def _yet_to_be_made(self, spec: ObjectSpec, path: Path, began: Moment, error: content.NoFile) -> Reading:
+    async def _yet_to_be_made(self, spec: ObjectSpec, began: Moment, error: NoFile) -> Reading:
         """An empty file in the place of none. Raises `Unreachable` where it may not be made, or was there before."""
+        name = self._file(spec)
         if not self._options.create:
             raise Unreachable(f"{error}; with `create = true` the first write makes it")
         if spec.object in self._found:
-            raise Unreachable(f"{path} was there and is gone; put it back")
-        if os.path.lexists(path) or not path.parent.is_dir():  # a link to nowhere, a share that is not mounted
-            raise error
-        return Reading(began, None, self._form.sheet(spec, path.name, self._form.blank(spec)), settled=True)
+            raise Unreachable(f"{self._store.shown(name)} was there and is gone; put it back")
+        await self._store.may_be_made(name)
+        return Reading(began, None, self._form.sheet(spec, PurePath(name).name, self._form.blank(spec)), settled=True)
 
-    def _cut(self, spec: ObjectSpec, path: Path, seen: content.Content) -> Sheet | AdapterError:
+    def _cut(self, spec: ObjectSpec, name: str, seen: Content) -> Sheet | AdapterError:
         try:
-            return self._form.sheet(spec, path.name, seen.data)
+            return self._form.sheet(spec, PurePath(name).name, seen.data)
         except (Unreachable, NotFound) as error:
             return error
-
-    def _sweep(self, path: Path) -> None:
-        if path not in self._swept:
-            self._swept.add(path)
-            content.sweep(path)
-
-    @asynccontextmanager
-    async def _locked(self, spec: ObjectSpec, shared: bool) -> AsyncIterator[None]:
-        if not self._options.lock:
-            yield
-            return
-        async with locked(self._folder / f"{spec.object}.lock", shared):
-            yield
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -240,16 +289,20 @@ class FolderAdapter:
         try:
             yield
         except AdapterError as error:
-            raise type(error)(f"{self._context.system}: {error}") from None
+            raise named(error, self._context.system) from None
 
-    def _path(self, spec: ObjectSpec) -> Path:
-        return self._folder / f"{spec.object}{self._form.ending}"
+    def _file(self, spec: ObjectSpec) -> str:
+        return f"{spec.object}{self._form.ending}"
 
     def _spec(self, object: str) -> ObjectSpec:
         try:
             return self._context.objects[object]
         except KeyError:
             raise NotFound(f"{self._context.system}: no link uses the file {object!r}") from None
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 def _comparable(value: Native) -> Native:

@@ -1,6 +1,6 @@
 """The content of a file at one moment: read whole, and replaced whole.
 
-Other programs write these files, too. A *stamp* tells whether a file is still the one that was read.
+Other programs write these files, too.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
-import msgspec
-
 from datasyncd.adapters.errors import Transient, Unauthorised, Unreachable
 
 from .exchange import exchange
+from .store import Content, NoFile
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 """Device, inode, size, time of the last change in nanoseconds."""
@@ -30,17 +29,6 @@ PAUSE_S = 0.005
 
 _OURS = ".datasyncd-new"
 """Ending of the files that are written to take another's place."""
-
-
-class NoFile(Unreachable):
-    """There is no file of this name."""
-
-
-class Content(msgspec.Struct, frozen=True):
-    """What a file held, and the stamp that it had."""
-
-    data: bytes
-    stamp: Stamp
 
 
 def read(path: Path) -> Content:

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from datasyncd.adapters.contract import Clash, Key, Missing, Native, Outcome, Rejected, Stale, Unknown, Write, Written
 from datasyncd.adapters.errors import Transient
 
-from .content import Content, create, replace
 from .sheet import Sheet, Unfit
+from .store import Content, Doubt
 
 
-def rewrite(path: Path, seen: Content | None, sheet: Sheet, writes: Sequence[Write]) -> list[Outcome] | None:
-    """Apply writes to a sheet and put it in the place of what was seen; None, and nothing done, if that has changed.
+def applied(sheet: Sheet, seen: Content | None, writes: Sequence[Write]) -> tuple[list[Outcome], bytes | None]:
+    """Apply writes to a sheet: what becomes of each once the file is replaced, and the new file; None: it is the same.
 
     Where no file was seen, it is made with the first row in it.
-
-    On crash: the file is the old or the new one. If the folder cannot be put on the disk after the renaming, a power
-    cut might bring the old one back, and what was written is `Unknown`.
     """
     if sheet.torn is not None:
         raise Transient(sheet.torn)
     before = sheet.data() if seen is None else seen.data
     results = [_apply(sheet, write) for write in writes]
     data = sheet.data()
-    try:
-        if data != before and not (create(path, data) if seen is None else replace(path, seen, data)):
-            return None
-    except OSError as error:
-        doubt = Unknown(f"the folder could not be put on the disk: {error.strerror}")
-        return [doubt if isinstance(result, Written) else result for result in results]
+    return results, None if data == before else data
+
+
+def in_doubt(results: Sequence[Outcome], doubt: Doubt) -> list[Outcome]:
+    """The outcomes if nobody knows whether the file was replaced."""
+    return [Unknown(str(doubt)) if isinstance(result, Written) else result for result in results]
+
+
+def with_images(sheet: Sheet, results: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes with the rows as they were written."""
     return [_with_image(sheet, result) for result in results]
 
 

@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from datasyncd.adapters.contract import Key, Native
+from datasyncd.adapters.contract import Context, Key, Moment, Native, ObjectSpec
 from datasyncd.adapters.errors import Unreachable
-from datasyncd.adapters.testing.scratch import Scratch, Site
+from datasyncd.adapters.testing.scratch import Scratch, SecondConnection, Site
 from datasyncd.adapters.testing.stage import COLUMNS
 
+from .adapter import Form
+from .address import address_of
 from .patience import in_thread
+from .store import Store
+from .stores import store_of
 
 Rows: TypeAlias = dict[Key, dict[str, Native]]
 
@@ -83,3 +87,35 @@ class FileScratch(Scratch):
         with open(self._file.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+class RemoteScratch(SecondConnection):
+    """A file of people in a folder elsewhere."""
+
+    ending: str
+    """Of the file's name."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._store: Store = store_of(Context(site.system, site.base, lambda: Moment(0, 0), {}), self.options)
+        self._file = f"{site.object}{self.ending}"
+        self.made = f"the file {self._store.shown(self._file)}"
+
+    @abstractmethod
+    def form(self) -> Form:
+        """How records stand in the file."""
+
+    async def make(self) -> None:
+        await self._store.create(self._file, self.form().blank(ObjectSpec(self.site.object, "id", COLUMNS[1:])))
+
+    async def remove(self) -> None:
+        await super().remove()
+        try:
+            await self._store.remove(self._file)
+        finally:
+            await self._store.aclose()
+
+
+def stage_of(site: Site, here: type[FileScratch], elsewhere: type[RemoteScratch]) -> Scratch:
+    """The stage for a folder of this machine, or elsewhere."""
+    return here(site) if address_of(site.options.path) is None else elsewhere(site)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datasyncd.adapters.contract import Context, ObjectSpec
+from functools import partial
+
+from datasyncd.adapters.contract import Context
 from datasyncd.adapters.files.adapter import FolderAdapter
 from datasyncd.adapters.files.options import FolderOptions
+from datasyncd.adapters.files.scratch import stage_of
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 
-from .scratch import JsonlScratch
-from .sheet import JsonlSheet
+from .form import JsonlForm
+from .scratch import JsonlScratch, RemoteJsonlScratch
 
 
 class JsonlOptions(FolderOptions, frozen=True, forbid_unknown_fields=True):
@@ -18,26 +21,9 @@ class JsonlOptions(FolderOptions, frozen=True, forbid_unknown_fields=True):
     """A file without bytes means that there are no records; else that it is still being written."""
 
 
-class JsonlForm:
-    """How records stand in JSON lines."""
-
-    ending = ".jsonl"
-
-    def __init__(self, options: JsonlOptions) -> None:
-        self._options = options
-
-    def sheet(self, spec: ObjectSpec, name: str, data: bytes) -> JsonlSheet:
-        """Cut a file into lines."""
-        return JsonlSheet(spec, name, data, self._options.empty_is_complete)
-
-    def blank(self, spec: ObjectSpec) -> bytes:
-        """A file without records, but not without bytes."""
-        return b"\n"
-
-
 def open_folder(context: Context, options: JsonlOptions) -> FolderAdapter:
     """A folder of JSON lines."""
-    return FolderAdapter(context, options, JsonlForm(options))
+    return FolderAdapter(context, options, JsonlForm(options.empty_is_complete))
 
 
 KIND = AdapterKind(
@@ -46,5 +32,5 @@ KIND = AdapterKind(
     open=open_folder,
     text_only=False,
     manifest=manifest_of(__package__),
-    stage=JsonlScratch,
+    stage=partial(stage_of, here=JsonlScratch, elsewhere=RemoteJsonlScratch),
 )

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from datasyncd.adapters.contract import Native
-from datasyncd.adapters.files.scratch import FileScratch, Rows
+from datasyncd.adapters.files.scratch import FileScratch, RemoteScratch, Rows
+
+from .form import JsonlForm
+
+_BAD = {"amount": b"no JSON"}
 
 
 class JsonlScratch(FileScratch):
@@ -24,4 +28,16 @@ class JsonlScratch(FileScratch):
         file.write_text(text or "\n", encoding="utf-8")
 
     def bad(self) -> dict[str, Native]:
-        return {"amount": b"no JSON"}
+        return dict(_BAD)
+
+
+class RemoteJsonlScratch(RemoteScratch):
+    """People in JSON lines elsewhere."""
+
+    ending = ".jsonl"
+
+    def form(self) -> JsonlForm:
+        return JsonlForm(self.options.empty_is_complete)
+
+    def bad(self) -> dict[str, Native]:
+        return dict(_BAD)

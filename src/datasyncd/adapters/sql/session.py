@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import anyio
 import anyio.lowlevel
 
-from datasyncd.adapters.errors import AdapterError, Transient
+from datasyncd.adapters.errors import AdapterError, Transient, named
 
 from .table import Connection
 
@@ -59,7 +59,7 @@ class Sessions(ABC):
                 yield connection
             except AdapterError as error:
                 self.end(connection)
-                raise type(error)(f"{self._system}: {error}") from None
+                raise named(error, self._system) from None
             except self.failures as error:
                 self.end(connection)
                 raise self._trouble(error, self.place if object is None else f"{self._system}: {object}") from None
