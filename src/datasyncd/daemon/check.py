@@ -15,6 +15,7 @@ from datasyncd.adapters.contract import Adapter, Capabilities, Concerned, Condit
 from datasyncd.adapters.contract import Context as AdapterContext
 from datasyncd.adapters.errors import AdapterError
 from datasyncd.adapters.translate import Translation
+from datasyncd.state.folder import refusal
 
 from .config.compile import mapped_fields, objects_of
 from .config.consistency import consistency
@@ -99,6 +100,15 @@ def consequences(system: str, capabilities: Capabilities) -> list[Finding]:
     return [*errors, *_promise(system, place, capabilities)]
 
 
+def _state(config: Config) -> list[Problem]:
+    """What stands against the state's folder."""
+    findings = config.findings()
+    why = refusal(config.home.state_dir)
+    if why is not None:
+        findings.error(("daemon", "state_dir"), str(why))
+    return findings.in_order()
+
+
 def _schedules(config: Config) -> list[Problem]:
     findings = config.findings()
     for system, links in config.links.items():
@@ -152,7 +162,9 @@ async def check(config: Config) -> list[Finding]:
         finally:
             await adapter.aclose()
     return [
-        *of_problems([*consistency(config, promised), *_schedules(config), *_not_built(config, promised)]),
+        *of_problems(
+            [*_state(config), *consistency(config, promised), *_schedules(config), *_not_built(config, promised)]
+        ),
         *findings,
     ]
 

@@ -16,14 +16,16 @@ from pathlib import Path
 
 from .database import lock_file, look, migrate, refuse_empty
 from .errors import opening
+from .folder import refuse_unusable
 
 
 def copy_of(path: Path) -> sqlite3.Connection:
-    """The state as it was committed last, or an empty one where there is none.
+    """The state as it was committed last, or an empty one where there is none and one could be made.
 
     Raises `StateError`. On crash, even by SIGKILL: SQLite unlinks the file of a database without a
     name when it makes it, so the system frees it with the process.
     """
+    refuse_unusable(path.parent)
     db = sqlite3.connect("", isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         if path.exists():

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from .errors import RESTORE, DamagedState, StateLocked, StateNewer, StateUnavailable, opening
+from .folder import refuse_unusable
 
 CHECKPOINT_PAGES = 8_000
 """Pages of 4 kB in the write-ahead log before they are moved into the file: a page that many batches change is moved
@@ -27,13 +28,18 @@ _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, er
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold the state for this process alone. Raises `StateLocked`, `StateUnavailable`.
+    """Hold the state for this process alone. Raises `StateLocked`, `StateMisplaced`, `StateUnavailable`.
 
     On crash: the lock is the operating system's and goes with the process.
     """
     with _named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock_file(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                refuse_unusable(path.parent)
+            raise
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,6 +3,7 @@
 StateError
 |-- StateLocked        another process works on it: later, or through that process
 |-- StateUnavailable   the disk is full or read-only, or a right is missing; the state is as it was
+|-- StateMisplaced     its folder cannot be made: the config names another one, or something is in its place
 |-- StateNewer         a newer version wrote it: nothing is touched
 `-- DamagedState       it is no state, or damaged: only a person can help, with a backup
 """
@@ -44,6 +45,10 @@ class StateUnavailable(StateError):
     """The state cannot be read or written now. What was committed is there, and nothing else was changed."""
 
     passes = True
+
+
+class StateMisplaced(StateError):
+    """The folder that the config names cannot be one."""
 
 
 class StateNewer(StateError):
