@@ -197,7 +197,7 @@ async def test_describe_tells_kinds_and_what_can_be_written(tmp_path: Path) -> N
         table = await desk.describe("t")
 
         assert table.columns == (
-            Column("k", "text", nullable=False, required=True),
+            Column("k", "text", nullable=False),
             Column("n", "integer"),
             Column("r", "float"),
             Column("b", "boolean"),
@@ -692,3 +692,33 @@ async def test_a_file_that_was_replaced_is_not_unchanged(app: Path) -> None:
         other = made(app.parent / "other.db", TABLE, "INSERT INTO contacts (id, name) VALUES (9, 'Nine')")
         os.replace(other, app)
         assert set(await records(desk, "contacts", since)) == {"9"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "needed"),
+    [
+        ("id TEXT PRIMARY KEY NOT NULL", ()),
+        ("id PRIMARY KEY", ()),
+        ("id INTEGER PRIMARY KEY", ()),
+        ("id INTEGER PRIMARY KEY, req TEXT NOT NULL", ("req",)),
+        ("id INTEGER PRIMARY KEY, req TEXT NOT NULL DEFAULT NULL", ("req",)),
+        ("id INTEGER PRIMARY KEY, req TEXT NOT NULL DEFAULT ''", ()),
+        ("id INT PRIMARY KEY", ("id",)),
+        ("id REAL PRIMARY KEY", ("id",)),
+    ],
+)
+async def test_what_a_new_row_needs_is_told_before_it_is_missed(
+    columns: str, needed: tuple[str, ...], tmp_path: Path
+) -> None:
+    made(tmp_path / "app.db", f"CREATE TABLE t (name, {columns})")
+    async with opened("sqlite", tmp_path, ObjectSpec("t", "id", ("name",)), path="app.db") as desk:
+        schema = await desk.describe("t")
+        key = None if schema.key_assigned else "0123456789abcdef" * 2
+        (outcome,) = await desk.push("t", [Write("create", key, {"name": "a"})])
+
+        assert tuple(column.name for column in schema.columns if column.required) == needed
+        assert outcome.fields == needed if isinstance(outcome, Rejected) else not needed
+        if needed == ("id",):
+            assert isinstance(outcome, Rejected)
+            assert outcome.reason.startswith("the key of a new record is a")
+            assert outcome.reason.endswith("that nobody gives; let the database make id, or map a field to it")

@@ -309,9 +309,11 @@ class Column(msgspec.Struct, frozen=True):
     takes_nul: bool = True
     """Texts may have the character U+0000."""
     required: bool = False
-    """No record is made without a value of it."""
+    """No record is made unless the fields of its write give it a value. A key that `Write.key` can give is none."""
     why_not: str = ""
     """Why it is not writable, and what would change that, where the system says it."""
+    why_required: str = ""
+    """Why it is required, and what would change that, where there is more to say than that it may not be NULL."""
 
 
 class Schema(msgspec.Struct, frozen=True):

@@ -156,7 +156,7 @@ async def check(config: Config) -> list[Finding]:
                 lacks = schema.lacks if any(field.push for field in fields) else ()
                 findings += [
                     Finding(severity="warning", system=system, place=place, text=text)
-                    for text in (*schema.warns, *lacks, *translation.limits())
+                    for text in (*schema.warns, *lacks, *translation.unmade(), *translation.limits())
                 ]
             findings += _measured(system, adapter)
         finally:

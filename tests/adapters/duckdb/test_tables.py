@@ -82,8 +82,11 @@ async def test_a_column_says_what_it_holds(database: Database) -> None:
 
     only_read = "values of the type union(a integer, b varchar) are only read"
     made_there = "the database makes its values"
+    nobody_gives = (
+        "the key of a new record is an integer that nobody gives; let the database make id, or map a field to it"
+    )
     assert schema.columns == (
-        Column("id", "integer", nullable=False, bounds=(0, 2**32 - 1), required=True),
+        Column("id", "integer", nullable=False, bounds=(0, 2**32 - 1), required=True, why_required=nobody_gives),
         Column("mood", "text", nullable=False, labels=("sad", "b"), takes_empty=False, required=True),
         Column("price", "text", digits=(9, 2), takes_empty=False),
         Column("twice", "integer", bounds=(-(2**31), 2**31 - 1), writable=False, why_not=made_there),

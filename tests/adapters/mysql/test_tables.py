@@ -157,6 +157,17 @@ async def test_a_trigger_that_fills_in_a_column_makes_it_no_longer_required(mysq
         assert {row["code"] for row in (await records(desk, "things")).values()} == {"filled"}
 
 
+async def test_an_enum_that_may_not_be_null_is_its_first_label_where_nobody_gives_one(mysql: Database) -> None:
+    await mysql.run(
+        "CREATE TABLE things (id integer AUTO_INCREMENT PRIMARY KEY, mood enum('a', 'b') NOT NULL, name text)"
+    )
+    async with opened("mysql", HERE, ObjectSpec("things", "id", ("name", "mood")), dsn=mysql.dsn()) as desk:
+        assert not any(column.required for column in (await desk.describe("things")).columns)
+        await desk.push("things", [Write("create", None, {"name": "x"})])
+
+        assert list((await records(desk, "things")).values()) == [{"id": 1, "name": "x", "mood": "a"}]
+
+
 async def test_generated_columns_are_read_and_follow_what_is_written(mysql: Database) -> None:
     await mysql.run(
         """CREATE TABLE things (id integer AUTO_INCREMENT PRIMARY KEY, price decimal(10, 2),

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from datasyncd.adapters.contract import Adapter, Gone, Malformed, ObjectSpec, Write, Written
+from datasyncd.adapters.contract import Adapter, Gone, Malformed, ObjectSpec, Rejected, Write, Written
+from datasyncd.adapters.needed import OWN_KEY_LENGTH
 from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
 
 
@@ -113,6 +114,43 @@ class DatabaseTables:
             assert held['["a \\"b\\"","1"]'] == {"shop": 'a "b"', "n": 1, "name": "new"}
             assert [held['["s1","4"]']["name"], held['["s1","70000"]']["name"]] == ["four", "moved"]
             assert not {'["s1","7"]', '["s1","10"]'} & held.keys()
+
+    async def test_what_a_new_row_needs_is_told_before_it_is_missed(self, database: Database) -> None:
+        """Of each table: its key, what its new rows need beyond it, and the key that they are given."""
+        own = "0" * OWN_KEY_LENGTH
+        tables: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str | None]] = {
+            "plain": ("id varchar(40) PRIMARY KEY", ("id",), (), own),
+            "needy": ("id varchar(40) PRIMARY KEY, req integer NOT NULL", ("id",), ("req",), own),
+            "given": ("id varchar(40) PRIMARY KEY, req integer NOT NULL DEFAULT 3", ("id",), (), own),
+            "counted": ("id integer PRIMARY KEY", ("id",), ("id",), own),
+            "short": ("id varchar(9) PRIMARY KEY", ("id",), ("id",), own),
+            "daily": ("id date PRIMARY KEY", ("id",), ("id",), own),
+            "seats": ("shop varchar(9), num integer, PRIMARY KEY (shop, num)", ("shop", "num"), ("shop", "num"), None),
+            "half": (
+                "shop varchar(9) DEFAULT 's', num integer, PRIMARY KEY (shop, num)",
+                ("shop", "num"),
+                ("num",),
+                None,
+            ),
+        }
+        await database.run(*(f"CREATE TABLE {table} (name text, {sql})" for table, (sql, *_) in tables.items()))
+        for table, (_, keys, needed, key) in tables.items():
+            if self.kind == "mysql" and table == "half":
+                needed = keys  # no server says which default a row got, so what has one is given, too
+            if self.kind == "duckdb" and table == "short":
+                needed = ()  # it has no lengths
+            async with self.desk(database, ObjectSpec(table, keys[0], ("name",), more_keys=keys[1:])) as desk:
+                schema = await desk.describe(table)
+                (outcome,) = await desk.push(table, [Write("create", key, {"name": "a"})])
+
+            assert tuple(column.name for column in schema.columns if column.required) == needed, table
+            if needed:
+                assert isinstance(outcome, Rejected), (table, outcome)
+                assert set(outcome.fields) <= set(needed), table
+            else:
+                assert isinstance(outcome, Written), (table, outcome)
+            whys = [column.why_required for column in schema.columns if column.name in keys and column.required]
+            assert all("that nobody gives; let the database make" in why for why in whys)
 
     async def test_rows_without_a_key_are_told_and_the_pull_is_not_complete(self, database: Database) -> None:
         await database.run(

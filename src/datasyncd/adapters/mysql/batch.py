@@ -56,7 +56,7 @@ class Batch(batch.Batch):
         if isinstance(judged, Change) and write.op == "create":
             unmade = tuple(n for n in self._keys if n not in judged.names and not self._table.columns[n].makes_keys)
             if unmade:
-                return Rejected(f"the database makes no {', '.join(unmade)} of its own, and none was given", unmade)
+                return self._keyless(unmade)
         if isinstance(judged, Change) and not self._table.fills:
             columns = self._table.columns
             # Some servers take NULL for the present time, or for the next number.

@@ -84,8 +84,8 @@ class Table(base.Table, frozen=True, kw_only=True):
     """Of a table without transactions the engine that has none; "": it has them."""
     columns: dict[str, TableColumn]
 
-    def makes(self, keys: tuple[str, ...]) -> bool:
-        return len(keys) > 1 or self.columns[keys[0]].makes_keys
+    def makes_part(self, name: str) -> bool:
+        return self.columns[name].makes_keys
 
     def why_not_written(self, column: base.TableColumn) -> str:
         if column.form.to_wire is _ONLY_READ:
@@ -182,7 +182,9 @@ def _column(row: Sequence[Any], json: set[str], returns: bool) -> TableColumn:
     labels = _labels(column_type) if type_name in ("enum", "set") else ()
     generated = "GENERATED" in extra.replace("DEFAULT_GENERATED", "")
     numbers = "auto_increment" in extra
-    filled = numbers or "DEFAULT_GENERATED" in extra or default not in (None, "NULL")
+    # An enum that may not be NULL is its first label, if nobody gives one ("Data Type Default Values").
+    is_given = default not in (None, "NULL") or (type_name == "enum" and nullable == "NO")
+    filled = numbers or "DEFAULT_GENERATED" in extra or is_given
     form = form_of(type_name, column_type, is_json=name in json, labels=labels)
     may = {right.strip() for right in privileges.split(",")}
     return TableColumn(

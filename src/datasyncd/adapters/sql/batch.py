@@ -147,14 +147,21 @@ class Batch(ABC):
         if write.key is not None:
             parts = self._parts_of(write.key)
             if parts is None:
-                return Rejected("the key does not fit the type of its column", self._keys)
+                whys = [self._table.why_key_needed(self._keys, name) for name in self._keys if name not in fields]
+                reason = next(filter(None, whys), "the key does not fit the type of its column")
+                return Rejected(reason, self._keys)
             for name, part in zip(self._keys, parts, strict=True):
                 if part_of(fields.setdefault(name, native(part, self._table.columns[name]))) != part:
                     return Rejected(f"the new row's {name!r} is not the key that it was given", (name,))
         missing = tuple(n for n in self._keys if n not in fields and not self._table.columns[n].has_default)
         if missing:
-            return Rejected(f"the database makes no {', '.join(missing)} of its own, and none was given", missing)
+            return self._keyless(missing)
         return self._change(write, fields, None)
+
+    def _keyless(self, names: tuple[str, ...]) -> Rejected:
+        """The refusal of a new row whose key lacks these columns."""
+        whys = "; ".join(filter(None, (self._table.why_key_needed(self._keys, name) for name in names)))
+        return Rejected(whys or f"the database makes no {', '.join(names)} of its own, and none was given", names)
 
     def _barred_of(self, names: tuple[str, ...]) -> Rejected | None:
         """The refusal of all writes that name these fields; None: there is none."""

@@ -10,8 +10,17 @@ import msgspec
 
 from datasyncd.adapters.contract import Column, ObjectSpec, Schema
 from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+from datasyncd.adapters.needed import OWN_KEY_LENGTH, nobody_gives
 
 from .form import Form
+
+_NEVER_HEXADECIMAL = frozenset(
+    {
+        "uuid", "numeric", "decimal", "date", "datetime", "time", "timetz", "timestamp", "timestamptz",
+        "timestamp with time zone", "time with time zone", "interval", "inet",
+    }
+)  # fmt: skip
+"""Types that have no value whose text is a key as the daemon makes it; a UUID has dashes."""
 
 Connection: TypeAlias = Any
 """A connection of the driver, which has no types of its own."""
@@ -81,7 +90,19 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     def makes(self, keys: tuple[str, ...]) -> bool:
         """Whether the key of a new row need not be given; parts of a composite key come with the fields."""
-        return len(keys) > 1 or self.columns[keys[0]].has_default
+        return len(keys) > 1 or self.makes_part(keys[0])
+
+    def makes_part(self, name: str) -> bool:
+        """Whether the database makes the value of a key's column where none is given."""
+        return self.columns[name].has_default
+
+    def why_key_needed(self, keys: tuple[str, ...], name: str) -> str:
+        """Why the value of a key's column must be among the fields of a new row; "": it need not."""
+        column = self.columns[name]
+        if self.makes_part(name) or (len(keys) == 1 and _takes_own_key(column)):
+            return ""
+        what = "an integer" if column.form.kind == "integer" else f"of the type {column.shown}"
+        return nobody_gives(name, what if len(keys) == 1 else f"of several parts, {name} being one")
 
     def grant(self, what: str) -> str:
         """The statement that gives the daemon a right here."""
@@ -110,13 +131,17 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         columns = []
         for column in self.columns.values():
             why_not = self.why_not_written(column)
+            why_key = self.why_key_needed(keys, column.name) if column.name in keys and self.is_table else ""
+            if column.name in keys:
+                required = bool(why_key)
+            else:
+                required = not (column.nullable or column.has_default or column.is_generated or self.fills)
             columns.append(
                 Column(
                     name=column.name, kind=column.form.kind, nullable=column.nullable, writable=not why_not,
                     max_length=column.max_length, bounds=column.bounds, digits=column.digits, labels=column.labels,
                     takes_empty=column.is_text or column.form.kind != "text", takes_nul=column.takes_nul,
-                    required=not (column.nullable or column.has_default or column.is_generated or self.fills),
-                    why_not=why_not,
+                    required=required, why_not=why_not, why_required=why_key,
                 )
             )  # fmt: skip
         rights = (("INSERT", self.may_insert, "makes no records"), ("DELETE", self.may_delete, "deletes none"))
@@ -126,6 +151,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             if self.is_table and not has
         ]
         return Schema(self.shown, tuple(columns), key_assigned=bool(keys) and self.makes(keys), lacks=tuple(lacks))
+
+
+def _takes_own_key(column: TableColumn) -> bool:
+    """Whether a key that the daemon makes may stand in the column; of unknown types the server tells."""
+    if column.form.kind != "text" or column.type_name in _NEVER_HEXADECIMAL or column.labels:
+        return False
+    return column.max_length is None or column.max_length >= OWN_KEY_LENGTH
 
 
 def check(table: Table, spec: ObjectSpec, more: Iterable[str] = ()) -> None:

@@ -27,7 +27,7 @@ from datasyncd.adapters.contract import (
 )
 from datasyncd.adapters.digest import alike_but
 
-from .keys import key_text, native_keys
+from .keys import is_number, key_text, native_keys
 from .reading import as_records, digest_of
 from .refusal import UNFIT, is_refusal, refusal
 from .selection import Row, Selection
@@ -182,6 +182,8 @@ class Batch:
                 return Rejected(f"the new row's {key!r} is not the key that it was given", (key,))
             return Change(write, write.fields)
         if write.key is not None:
+            if (why := self._table.why_key_needed(key)) and not is_number(write.key):
+                return Rejected(why, (key,))
             return Change(write, {**write.fields, key: write.key})
         if not self._table.makes(key):
             return Rejected(f"the table {self._table.name!r} makes no {key!r} of its own, and none was given", (key,))

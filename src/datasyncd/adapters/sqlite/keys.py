@@ -32,6 +32,11 @@ def native_keys(key: Key, untyped: bool) -> tuple[NativeKey, ...]:
     return (key,) if number is None else (key, number)
 
 
+def is_number(key: Key) -> bool:
+    """Whether a key is the text of a number."""
+    return _number(key) is not None
+
+
 def _number(key: Key) -> int | float | None:
     """The number whose text as a key is this."""
     for kind in (int, float):

@@ -9,6 +9,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Column, Schema
 from datasyncd.adapters.errors import NotFound, Unsupported
+from datasyncd.adapters.needed import nobody_gives
 
 Kind: TypeAlias = Literal["text", "integer", "float", "boolean", "bytes", "any"]
 
@@ -53,16 +54,27 @@ class Table(msgspec.Struct, frozen=True):
         """Whether the key of a new row need not be given."""
         return key == self.row_id or self.columns[key].has_default
 
+    def why_key_needed(self, key: str) -> str:
+        """Why the key must be among the fields of a new row; "": it need not."""
+        kind = self.columns[key].kind
+        if self.makes(key) or kind not in ("integer", "float", "boolean"):
+            return ""
+        return nobody_gives(key, "an integer" if kind == "integer" else f"a {kind}")
+
     def tells_keys_apart(self, key: str) -> bool:
         """Whether no two rows can have keys that are the same text (17 and '17' can stand in an untyped column)."""
         return not self.is_view and key in self.unique and self.columns[key].kind != "any"
 
     def schema(self, key: str | None) -> Schema:
         """As the contract describes an object."""
+        why_key = self.why_key_needed(key) if key is not None and not self.is_view else ""
         columns = tuple(
             Column(
                 name=c.name, kind=c.kind, nullable=c.nullable, writable=c.name in self.writable,
-                required=not (c.nullable or c.has_default or c.generated or c.name == self.row_id),
+                required=bool(why_key) if c.name == key else not (
+                    c.nullable or c.has_default or c.generated or c.name == self.row_id
+                ),
+                why_required=why_key if c.name == key else "",
             )
             for c in self.columns.values()
         )  # fmt: skip
@@ -84,7 +96,7 @@ def table_of(connection: sqlite3.Connection, name: str) -> Table:
             name=column,
             kind=kind_of(declared),
             nullable=not notnull and not (pk and keyed_by_row),
-            has_default=default is not None,
+            has_default=default not in (None, "NULL"),
             generated=hidden in _GENERATED,
         )
         for column, declared, notnull, default, pk, hidden in rows

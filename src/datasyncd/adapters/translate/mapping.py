@@ -15,6 +15,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Column, Native, Record, Schema
 from datasyncd.adapters.digest import ABSENT
+from datasyncd.adapters.needed import why
 from datasyncd.reconcile.rules import FieldNumber, Value
 
 from .dates import edited_at as moment_of_edit
@@ -90,6 +91,9 @@ class Translation:
             if field.push and (column := self._columns.get(field.native)) is not None and column.required
         }
         """Native fields without which no record is made, with their numbers."""
+        pushed = {field.native for field in self._fields if field.push}
+        self.ungiven = tuple(c for c in schema.columns if c.required and c.name not in pushed) if pushed else ()
+        """What every new record needs and is given by nobody: none is ever made."""
         self._groups: dict[FieldNumber, list[MappedField]] = {}
         for field in sorted(self._fields, key=lambda field: field.member):
             if field.member:
@@ -223,6 +227,10 @@ class Translation:
         if self._edited_at is not None and self._edited_at not in self._columns:
             found.append(f"edited_at: {self._absence(self._edited_at)}")
         return found
+
+    def unmade(self) -> list[str]:
+        """Why no record is ever made here, one sentence each with what would change that."""
+        return [f"no record can be made in {self._object}: {why(column)}" for column in self.ungiven]
 
     def limits(self) -> list[str]:
         """What some values of pushed fields will meet: refused, or kept in another form."""

@@ -76,7 +76,7 @@ class Applier:
         values = {number: value for number, value in values.items() if number not in refused}
         there = self._there.get(planned.binding.ext_id) if planned.binding is not None else None
         item = item_of(link, planned, values, there, self._digests)
-        passed = [unit for unit in self._digests.units(item) if self._passes(unit, item, planned)]
+        passed = [unit for unit in self._digests.units(item) if self._passes(unit, item, planned, link)]
         self._passed[planned.cluster.id] = passed
         if planned.op == "update":
             names = {field for field, _name, _content in passed}
@@ -98,13 +98,14 @@ class Applier:
         """All that was left out; `failed`: links that could not be reached."""
         return [*self._left.values(), *unmet(self._index, self._left, self._notes, failed)]
 
-    def _passes(self, unit: Unit, item: Item, planned: Plan) -> bool:
+    def _passes(self, unit: Unit, item: Item, planned: Plan, link: Link) -> bool:
         """Whether a write is planned; otherwise it is listed."""
         field, name, content = unit
         found = self._index.find(name, content)
         if found != "same":
             key = self._terms.key_of(planned.cluster)
-            self._left[name] = Left(item.target, item.entity, key, item.op, field, why_left(found))
+            why = REFUSED if item.op == "create" and link.translation.ungiven else why_left(found)
+            self._left[name] = Left(item.target, item.entity, key, item.op, field, why)
         return found == "same"
 
     def _note_held(self, link: Link, planned: Plan) -> None:

@@ -47,11 +47,13 @@ class Examples:
         kind: str,
         values: Mapping[FieldNumber, Value],
         there: Record | None,
+        why: str | None = None,
     ) -> None:
-        """One more. `values`: what is written; `there`: the record as it is now."""
+        """One more. `values`: what is written; `there`: the record as it is now; `why`: in place of where each comes
+        from."""
         rules = [link.entity.fields[number] for number in sorted(values)]
         was = _canonical(link, there, values)
-        because = reasons(tx, self.terms, cluster, rules)
+        because = reasons(tx, self.terms, cluster, rules) if why is None else {rule.name: why for rule in rules}
         fields = {
             rule.name: Change(shown(rule, was.get(rule.number)), shown(rule, values[rule.number]), because[rule.name])
             for rule in rules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from datasyncd.adapters.contract import Answer, Outcome, Record, Written
+from datasyncd.adapters.contract import Answer, Outcome, Record, Rejected, Written
 from datasyncd.reconcile.delivery import Plan
 from datasyncd.reconcile.rules import FieldNumber, Value
 from datasyncd.state.transaction import Tx
@@ -42,9 +42,11 @@ class Planner:
         counted = self._result.systems[link.system][link.rule.entity]
         there = link.adapter.there
         for sending, outcome in zip(sends, outcomes, strict=True):
+            planned = sending.plan
+            if isinstance(outcome, Rejected) and sending.write.fields.keys().isdisjoint(outcome.fields):
+                self._refused(tx, link, planned, f"{link.system}: {outcome.reason}")
             if not isinstance(outcome, Written):
                 continue
-            planned = sending.plan
             record = there.get(sending.write.key) if sending.write.key is not None and planned.op != "create" else None
             self._count(counted, planned, link)
             kind = kind_of(planned, link.entity.fields)
@@ -55,6 +57,12 @@ class Planner:
                 item = item_of(link, planned, planned.values(), reading, self._digests)
                 item.key = self._examples.terms.key_of(planned.cluster)
                 self._on_item(item)
+
+    def _refused(self, tx: Tx, link: Link, planned: Plan, why: str) -> None:
+        """A record that the system would not take, whatever of it is left out."""
+        if self._examples.wants(link, "refused", planned.op):
+            cluster = tx.clusters.load([planned.cluster.id])[planned.cluster.id]
+            self._examples.add(tx, link, cluster, "refused", planned.op, planned.values(), None, why)
 
     def _count(self, counted: Counted, planned: Plan, link: Link) -> None:
         if planned.op == "create":

@@ -16,6 +16,7 @@ from datasyncd.adapters.contract import (
     Answer,
     Capabilities,
     Clash,
+    Column,
     Condition,
     Cursor,
     Gone,
@@ -35,6 +36,7 @@ from datasyncd.adapters.contract import (
     Written,
 )
 from datasyncd.adapters.errors import Unsupported
+from datasyncd.adapters.needed import why
 
 from .overlay import Overlay
 
@@ -53,6 +55,8 @@ class Recorder:
         self._counts_keys: set[str] = set()
         """Objects whose new records get integers as their keys."""
         self._numbers = 0
+        self._required: dict[str, tuple[Column, ...]] = {}
+        """By object: what a new record must be given."""
         self.there: dict[Key, Record] = {}
         """The records of the last push as they were before it."""
 
@@ -62,6 +66,7 @@ class Recorder:
     async def describe(self, object: str) -> Schema:
         schema = await self._real.describe(object)
         spec = self._objects[object]
+        self._required[object] = tuple(column for column in schema.columns if column.required)
         if any(column.name == spec.key and column.kind == "integer" for column in schema.columns):
             self._counts_keys.add(object)
         return schema
@@ -152,6 +157,9 @@ class Recorder:
         """What the system would say; `present`: what it has under the keys of this push, and what this push made."""
         spec, overlay = self._objects[object], self._overlays[object]
         if write.op == "create":
+            lacking = [column for column in self._required.get(object, ()) if column.name not in write.fields]
+            if lacking:
+                return Rejected("; ".join(map(why, lacking)), tuple(column.name for column in lacking))
             key, native = self._new_key(object, write)
             if isinstance(present.get(key), Record):
                 return Clash(spec.key, key)

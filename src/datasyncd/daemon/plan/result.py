@@ -45,7 +45,7 @@ class Example(msgspec.Struct):
     entity: str
     key: str
     action: str
-    """create, update, delete; held: it waits for an approval."""
+    """create, update, delete; held: it waits for an approval; refused: the system would not take it."""
     kind: str
     """What it is an example of: opt_out, opt_in, clear, create, update, delete."""
     fields: dict[str, Change]
