@@ -8,7 +8,17 @@ from pathlib import Path
 import anyio
 import pytest
 
-from datasyncd.adapters.contract import Clash, Malformed, Missing, ObjectSpec, Rejected, Stale, Write, Written
+from datasyncd.adapters.contract import (
+    Clash,
+    Malformed,
+    Missing,
+    ObjectSpec,
+    Rejected,
+    Stale,
+    Undecodable,
+    Write,
+    Written,
+)
 from datasyncd.adapters.errors import NotFound, Transient, Unreachable
 from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
 
@@ -118,7 +128,7 @@ async def test_characters_that_the_encoding_lacks_are_refused(tmp_path: Path) ->
 
 
 async def test_bad_rows_are_set_aside_with_their_line_and_reason(tmp_path: Path) -> None:
-    made(tmp_path, b"Id,Email,Name\n1,a,A\n2,b\n3,c,C\n3,d,D\n4,\xff,E\n5,e,E\n")
+    made(tmp_path, b"Id,Email,Name\n1,a,A\n2,b\n3,c,C\n3,d,D\n\xff,f,F\n5,e,E\n")
     async with opened("csv", tmp_path, CONTACTS, path=".") as desk:
         (page,) = await pages(desk, "contacts")
 
@@ -126,16 +136,44 @@ async def test_bad_rows_are_set_aside_with_their_line_and_reason(tmp_path: Path)
         assert page.malformed == [
             Malformed("2", "contacts.csv, line 3", "it has 2 cells, the header has 3"),
             Malformed("3", "contacts.csv, line 5", "another row has the same 'Id'"),
-            Malformed("4", "contacts.csv, line 6", "it has bytes that are no utf-8"),
+            Malformed(None, "contacts.csv, line 6", "its 'Id' has bytes that are no utf-8", page.malformed[2].digest),
         ]
-        assert page.complete, "their keys are known, so that nothing is taken for deleted"
+        assert not page.complete, "nobody knows which key that is"
         assert await desk.read("contacts", ["3"]) == [page.malformed[1]]
-        writes = [Write("update", "2", {"Name": "x"}, b"version!"), Write("delete", "3"), Write("create", "4", {})]
+        writes = [Write("update", "2", {"Name": "x"}, b"version!"), Write("delete", "3"), Write("create", "2", {})]
         assert await desk.push("contacts", writes) == [
             Stale(),
             Rejected("its row cannot be read, or is not the only one of its key"),
-            Clash("Id", "4"),
+            Clash("Id", "2"),
         ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "spoiled", "codec"),
+    [("utf-8", b"\xff", "utf-8"), ("cp1252", b"\x81", "cp1252"), ("ascii", "é".encode(), "ascii")],
+)
+async def test_a_cell_that_cannot_be_decoded_is_one_value_of_its_row_and_stays_as_it_is(
+    tmp_path: Path, encoding: str, spoiled: bytes, codec: str
+) -> None:
+    content = b'Id,Email,Other,Name\r\n1,"a,x' + spoiled + b'",' + spoiled + b",A\r\n2,b," + spoiled + b",B\r\n"
+    made(tmp_path, content)
+    async with opened("csv", tmp_path, CONTACTS, path=".", encoding=encoding) as desk:
+        (page,) = await pages(desk, "contacts")
+        one, two = page.records
+
+        assert (page.malformed, page.complete) == ([], True)
+        assert one.fields == {"Id": "1", "Email": Undecodable(b"a,x" + spoiled, codec), "Name": "A"}
+        assert two.fields == {"Id": "2", "Email": "b", "Name": "B"}
+
+        (written,) = await desk.push("contacts", [Write("update", "1", {"Name": "Z"}, one.version)])
+        assert read(tmp_path) == content.replace(b",A\r", b",Z\r")
+        made(tmp_path, read(tmp_path).replace(b"a,x", b"a,y"))
+        assert isinstance(written, Written)
+        assert written.image is not None
+        assert await desk.push("contacts", [Write("delete", "1", {}, written.image.version)]) == [Stale()]
+
+        await desk.push("contacts", [Write("update", "1", {"Email": "c"})])
+        assert read(tmp_path) == content.replace(b",A\r", b",Z\r").replace(b"a,x" + spoiled, b"c")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from datasyncd.adapters.contract import ObjectSpec, Rejected, Write, Written
+from datasyncd.adapters.contract import ObjectSpec, Rejected, Stale, Undecodable, Write, Written
 from datasyncd.adapters.errors import Unreachable
 from datasyncd.adapters.testing.desk import malformed, one, opened, pages, records
 
@@ -107,7 +107,7 @@ async def test_absent_and_null_are_different_versions(tmp_path: Path) -> None:
 
 
 async def test_bad_lines_are_set_aside(tmp_path: Path) -> None:
-    content = b'{"id":1}\nnot json\n[1]\n{"email":"x"}\n{"id":true}\n{"id":"1"}\n{"id":3,"email":"\xff"}\n{"id":4}\n'
+    content = b'{"id":1}\nnot json\n[1]\n{"email":"x"}\n{"id":true}\n{"id":"1"}\n{"id":"\xff"}\n{"\xff":1}\n{"id":4}\n'
     async with opened("jsonl", made(tmp_path, content), CONTACTS, path=".") as desk:
         (page,) = await pages(desk, "contacts")
 
@@ -119,8 +119,32 @@ async def test_bad_lines_are_set_aside(tmp_path: Path) -> None:
             (None, "5"),
             ("1", "6"),
             (None, "7"),
+            (None, "8"),
         ]
+        assert [row.reason for row in page.malformed[-2:]] == ["its 'id' is no UTF-8", "a name in it is no UTF-8"]
         assert not page.complete
+
+
+async def test_a_value_that_is_no_utf8_is_one_value_of_its_line_and_stays_as_it_is(tmp_path: Path) -> None:
+    content = b'{"id": 1, "email": "a\xff", "tags": ["x"], "other": {"\xff": "\xff"}}\n{"id":2,"tags":["\xff"]}\n'
+    made(tmp_path, content)
+    async with opened("jsonl", tmp_path, CONTACTS, path=".") as desk:
+        (page,) = await pages(desk, "contacts")
+        first, second = page.records
+
+        assert (page.malformed, page.complete) == ([], True)
+        assert first.fields == {"id": 1, "email": Undecodable(b'"a\xff"', "UTF-8"), "tags": ["x"]}
+        assert second.fields == {"id": 2, "tags": Undecodable(b'["\xff"]', "UTF-8")}
+
+        (written,) = await desk.push("contacts", [Write("update", "1", {"tags": ["y"]}, first.version)])
+        assert read(tmp_path) == content.replace(b'["x"]', b'["y"]')
+        made(tmp_path, read(tmp_path).replace(b'"a\xff"', b'"b\xff"'))
+        assert isinstance(written, Written)
+        assert written.image is not None
+        assert await desk.push("contacts", [Write("delete", "1", {}, written.image.version)]) == [Stale()]
+
+        await desk.push("contacts", [Write("update", "1", {"email": "c"})])
+        assert read(tmp_path) == content.replace(b'["x"]', b'["y"]').replace(b'"a\xff"', b'"c"')
 
 
 async def test_a_line_cut_off_for_good_makes_the_pull_incomplete(tmp_path: Path) -> None:

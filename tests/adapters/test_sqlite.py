@@ -24,6 +24,7 @@ from datasyncd.adapters.contract import (
     Record,
     Rejected,
     Stale,
+    Undecodable,
     Write,
     Written,
 )
@@ -271,16 +272,49 @@ async def test_a_view_whose_keys_repeat_quarantines_them_across_pages(tmp_path: 
         assert found[-1].complete
 
 
-async def test_text_that_is_no_utf8_quarantines_its_row_alone(app: Path) -> None:
+async def test_text_that_is_no_utf8_is_one_value_of_its_record_and_stays_as_it_is(app: Path) -> None:
     with sql(app) as connection:
         connection.execute("UPDATE contacts SET email = CAST(x'ff41' AS TEXT) WHERE id = 1")
     async with opened("sqlite", app.parent, CONTACTS, path="app.db") as desk:
-        bad = Malformed("1", "table contacts", "email is text that is not UTF-8")
-
         (page,) = await pages(desk, "contacts")
-        assert ([record.key for record in page.records], page.malformed, page.complete) == (["2"], [bad], True)
-        assert await desk.read("contacts", ["1", "2"]) == [bad, page.records[0]]
-        assert await desk.push("contacts", [Write("update", "1", {"name": "x"}, version=b"12345678")]) == [Stale()]
+        before = page.records[0]
+        assert ([record.key for record in page.records], page.malformed, page.complete) == (["1", "2"], [], True)
+        assert before.fields["email"] == Undecodable(b"\xffA", "UTF-8")
+        assert await desk.read("contacts", ["1", "2"]) == page.records
+
+        (written,) = await desk.push("contacts", [Write("update", "1", {"name": "x"}, before.version)])
+        assert isinstance(written, Written)
+        assert written.alone
+        with sql(app) as connection:
+            kept = connection.execute("SELECT typeof(email), hex(email) FROM contacts WHERE id = 1").fetchone()
+            connection.execute("UPDATE contacts SET email = CAST(x'ff42' AS TEXT) WHERE id = 1")
+        assert kept == ("text", "FF41")
+
+        stale = Write("update", "1", {"name": "y"}, written.image.version if written.image else None)
+        assert await desk.push("contacts", [stale]) == [Stale()]
+        now = await one(desk, "contacts", "1")
+        await desk.push("contacts", [Write("update", "1", {"email": "ann@x.org"}, now.version)])
+        assert (await one(desk, "contacts", "1")).fields["email"] == "ann@x.org"
+
+
+@pytest.mark.parametrize("cursor", [None, "n"])
+async def test_a_page_may_end_with_a_key_that_is_no_utf8(tmp_path: Path, cursor: str | None) -> None:
+    made(tmp_path / "app.db", "CREATE TABLE t (k TEXT PRIMARY KEY, n)")
+    with sql(tmp_path / "app.db") as connection:
+        connection.executemany("INSERT INTO t VALUES (?, 1)", [(f"{n:05}",) for n in range(999)])
+        connection.execute("INSERT INTO t VALUES (CAST(x'30ff' AS TEXT), 1)")
+        connection.executemany("INSERT INTO t VALUES (?, 1)", [(f"b{n:05}",) for n in range(10)])
+    async with opened("sqlite", tmp_path, ObjectSpec("t", "k", ("n",), cursor=cursor), path="app.db") as desk:
+        found = await pages(desk, "t")
+        since = found[-1].cursor
+
+        assert sum(len(page.records) for page in found) == 1009
+        assert [row.reason for page in found for row in page.malformed] == [
+            "'k' is text that is no UTF-8, which cannot be a key"
+        ]
+        assert not found[-1].complete, "nobody knows which key that is"
+        if cursor is not None:
+            assert sum(len(page.records) for page in await pages(desk, "t", since)) == 1009
 
 
 async def test_an_update_is_stale_once_a_mapped_column_changed_and_only_then(app: Path) -> None:

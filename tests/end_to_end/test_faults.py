@@ -126,6 +126,57 @@ def spoil_line(file: Path, found: str, made: str) -> None:
     file.write_text("".join(lines), encoding="utf-8", newline="")
 
 
+@pytest.mark.parametrize("system", ["crm", "mail", "prefs"])
+def test_an_opt_out_beside_a_value_that_cannot_be_decoded_reaches_everybody(tmp_path: Path, system: str) -> None:
+    stores = in_step(tmp_path)
+    others = [name for name in stores.by_name if name != system]
+    assert stores.crm.rows()[PERSON]["sms"] == "in"
+
+    opted_out = spoil_bytes(stores, system)
+    done = stores.sync()
+
+    assert done.code == 1
+    assert causes(stores) == [(system, "city", 1)]
+    assert stores.json("quarantine")[0]["reason"].lower() == "text in utf-8 expected, not bytes that are none"
+    shown = [stores.by_name[name].rows()[PERSON] for name in others]
+    assert [(row["sms"], row["city"]) for row in shown] == [("out", "City 3")] * 2
+
+    stores.by_name[others[0]].edit([Change(PERSON, "first_name", "Ada")])
+    stores.sync()
+
+    assert spoiled(stores, system) == opted_out.replace(b"First 3", b"Ada"), "what nobody can read stays as it is"
+
+
+def spoil_bytes(stores: Stores, system: str) -> bytes:
+    """Somebody opts the person out, and leaves a city in another encoding; what then stands there."""
+    if system == "crm":
+        connection = sqlite3.connect(stores.crm.file)
+        with connection:
+            connection.execute(
+                "UPDATE contacts SET sms_ok = 0, city = CAST(x'C8FF' AS TEXT) WHERE customer_id = ?", (PERSON,)
+            )
+        connection.close()
+    else:
+        before = line_of(stores, system).encode()
+        after = before.replace(b",Y,", b",N,").replace(b'"sms": true', b'"sms": false').replace(b"City", b"\xc8\xff")
+        file = file_of(stores, system)
+        file.write_bytes(file.read_bytes().replace(before, after))
+    return spoiled(stores, system)
+
+
+def spoiled(stores: Stores, system: str) -> bytes:
+    """The person's row as it is stored."""
+    if system != "crm":
+        (line,) = [row for row in file_of(stores, system).read_bytes().splitlines() if b"\xc8\xff" in row]
+        return line
+    connection = sqlite3.connect(stores.crm.file)
+    connection.text_factory = bytes
+    found = connection.execute("SELECT first_name, city, sms_ok FROM contacts WHERE customer_id = ?", (PERSON,))
+    (name, city, sms) = found.fetchone()
+    connection.close()
+    return b"|".join((name, city, str(sms).encode()))
+
+
 # One record --------------------------------------------------------------------------------------------------------
 
 

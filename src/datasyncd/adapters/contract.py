@@ -23,7 +23,28 @@ Native: TypeAlias = Any
 """A value as the system holds it: None, bool, int, float, str, bytes, or a list or dict of these.
 
 A column of JSON may also have a `Decimal`: a number with more digits than a float holds (`adapters.number`).
+Any column may have an `Undecodable`.
 """
+
+
+class Undecodable(msgspec.Struct, frozen=True):
+    """A value that is there and that nobody can read: bytes where there should be text. It makes its field invalid and
+    no other one, it counts for the version of its record, and no system is ever asked to write it."""
+
+    data: bytes
+    """As it is stored."""
+    encoding: str
+    """What it should be text in."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, without the value."""
+        return f"text in {self.encoding} expected, not bytes that are none"
+
+    def __repr__(self) -> str:
+        """As a person is shown it."""
+        return repr(self.data)
+
 
 Version: TypeAlias = int | bytes | None
 """What a system tells of a record's version: a counter, or an opaque tag or digest. None: it tells nothing."""

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasyncd.adapters.contract import Column
+from datasyncd.adapters.contract import Column, Undecodable
 from datasyncd.adapters.translate import TYPES, FieldTypeOptions, Invalid, Unusable
+from datasyncd.adapters.translate.dates import edited_at
 from datasyncd.adapters.translate.field_type import Form, Kind
 from datasyncd.adapters.translate.types import form, reader
-from tests.adapters.translate.translating import published
+from tests.adapters.translate.translating import field, published, record, translation
 
 unhurried = settings(deadline=None)
 """Libraries are loaded when the first value needs them, which may take a while on a busy machine."""
@@ -163,6 +164,22 @@ def test_anything_is_read_or_refused_without_being_named(name: str, options: dic
     assert value is None or isinstance(value, bool | int | str | list)
     assert value not in ("", [])
     assert "native_values" in options or read(value) == value
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+@pytest.mark.parametrize("data", [b"\xff", "é".encode(), b"", b"true", b"0"])
+def test_bytes_that_could_not_be_decoded_are_a_value_of_no_type(
+    name: str, options: dict[str, Any], data: bytes
+) -> None:
+    raw = Undecodable(data, "utf-8")
+    found = translation(
+        field(1, "one", name, **options),
+        field(2, "two", "text"),
+        columns=(Column("one", "text"), Column("two", "text")),
+    ).reading(record(one=raw, two="x"))
+
+    assert (found.values, found.invalid) == ({2: "x"}, {1: (raw, "text in utf-8 expected, not bytes that are none")})
+    assert edited_at(raw) is None
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)

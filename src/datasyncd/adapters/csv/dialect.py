@@ -42,8 +42,16 @@ class Text(msgspec.Struct, frozen=True):
     """Some bytes are none of this encoding; in the text they stand as lone surrogates."""
 
     def bytes_of(self, text: str) -> bytes:
-        """A text in the file's encoding."""
-        return self.mark + text.encode(self.codec, "surrogateescape")
+        """All of the file with this text."""
+        return self.mark + self.encoded(text)
+
+    def encoded(self, part: str) -> bytes:
+        """A part of the text as it stands in the file."""
+        return part.encode(self.codec, "surrogateescape")
+
+    def is_sound(self, part: str) -> bool:
+        """Whether all bytes of a part of the text are of the encoding."""
+        return not self.damaged or part.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in part)
 
 
 def decode(data: bytes, encoding: str) -> Text:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 
-from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record
+from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record, Undecodable
 from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.errors import NotFound, Unreachable
 from datasyncd.adapters.files.sheet import Sheet, Unfit
@@ -63,9 +63,14 @@ class CsvSheet(Sheet):
 
     def _record(self, key: Key, row: Sequence[str]) -> Record:
         fields: dict[str, Native] = {name: row[place] for name, place in self._at.items()}
+        if self._text.damaged:
+            fields = {name: self._read(cell) for name, cell in fields.items()}
         if len(fields) == len(self.spec.columns):
             return Record(key, fields, row_digest(list(fields.values())))
         return Record(key, fields, row_digest([fields.get(name, ABSENT) for name in self.spec.columns]))
+
+    def _read(self, cell: str) -> str | Undecodable:
+        return cell if self._text.is_sound(cell) else Undecodable(self._text.encoded(cell), self._text.codec)
 
     def set(self, key: Key, fields: Mapping[str, Native]) -> None:
         values = self._texts(fields)
@@ -108,7 +113,7 @@ class CsvSheet(Sheet):
     def _cut(self, lines: Sequence[str], first: int) -> None:
         """Make a piece of each row, or of each line that is none, from the line after the header on."""
         source = reader(islice(lines, first, None), self._delimiter)
-        key_at, width, damaged = self._names.index(self.spec.key), len(self._names), self._text.damaged
+        key_at, width, is_sound = self._names.index(self.spec.key), len(self._names), self._text.is_sound
         line = first
         while line < len(lines):
             try:
@@ -117,7 +122,7 @@ class CsvSheet(Sheet):
                     piece = lines[line] if used == line + 1 else "".join(lines[line:used])
                     self._pieces.append(piece)
                     key = row[key_at] if len(row) == width else None
-                    if key and key not in self.rows and key not in self.bad_keys and not damaged:
+                    if key and key not in self.rows and key not in self.bad_keys and is_sound(key):
                         self.rows[key] = len(self._pieces) - 1
                     elif row:
                         self._take_odd(row, piece, line, last=used == len(lines))
@@ -138,13 +143,13 @@ class CsvSheet(Sheet):
         key = row[key_at] if key_at < len(row) else None
         place = self._place(line)
         if len(row) != len(self._names):
-            self._bad(key or None, place, f"it has {len(row)} cells, the header has {len(self._names)}", piece)
+            readable = key if key and self._text.is_sound(key) else None
+            self._bad(readable, place, f"it has {len(row)} cells, the header has {len(self._names)}", piece)
             self.half_written = self.half_written or last
             if last and not _is_ended(piece):
                 self.whole = False
-        elif any("\udc80" <= letter <= "\udcff" for letter in piece):
-            readable = key if key and key.isprintable() else None
-            self._bad(readable, place, f"it has bytes that are no {self._text.codec}", piece)
+        elif not self._text.is_sound(key or ""):
+            self._bad(None, place, f"its {self.spec.key!r} has bytes that are no {self._text.codec}", piece)
         else:
             self._row(key or None, len(self._pieces) - 1, place, piece)
 

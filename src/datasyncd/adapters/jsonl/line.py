@@ -11,7 +11,7 @@ from itertools import product
 
 import msgspec
 
-from datasyncd.adapters.contract import Native
+from datasyncd.adapters.contract import Native, Undecodable
 from datasyncd.adapters.digest import row_digest
 from datasyncd.adapters.files.sheet import Unfit
 from datasyncd.adapters.number import json_text, number
@@ -19,7 +19,11 @@ from datasyncd.adapters.number import json_text, number
 Parts = dict[str, msgspec.Raw]
 """Name -> value as it is written, in the order of the line."""
 
+ENCODING = "UTF-8"
+"""JSON has no other."""
+
 _parts = msgspec.json.Decoder(Parts).decode
+_value = msgspec.json.Decoder(Native, float_hook=number).decode
 _object = msgspec.json.Decoder(dict[str, Native], float_hook=number).decode
 
 _STYLES = tuple(product((b",", b", "), (b":", b": ")))
@@ -32,15 +36,34 @@ _END = re.compile(rb"[\r\n]*$")
 
 
 def decoded(line: bytes) -> dict[str, Native]:
-    """The object on a line. Raises `ValueError` with a reason that quotes nothing of it."""
+    """The object on a line; a value with bytes that are no UTF-8 is `Undecodable`, and the others are read.
+
+    Raises `ValueError` with a reason that quotes nothing of it.
+    """
     try:
-        return _object(line)
+        return _decoded(line)
     except msgspec.ValidationError:
         raise ValueError("it is JSON, but no object") from None
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"a name in it is no {ENCODING}") from None
     except msgspec.DecodeError as error:
         raise ValueError(_AT.sub("", str(error))) from None
+
+
+def _decoded(line: bytes) -> dict[str, Native]:
+    try:
+        return _object(line)
+    except UnicodeDecodeError:
+        return {name: _read(bytes(raw)) for name, raw in _parts(line).items()}
+
+
+def _read(raw: bytes) -> Native:
+    try:
+        return _value(raw)
+    except UnicodeDecodeError:
+        return Undecodable(raw, ENCODING)
 
 
 def parts(line: bytes) -> Parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping
 
-from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record
+from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record, Undecodable
 from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.errors import Unreachable
 from datasyncd.adapters.files.rewrite import key_text
@@ -84,7 +84,11 @@ class JsonlSheet(Sheet):
                 self.half_written = True
             return
         self._names.update(dict.fromkeys(found))
-        self._row(key_text(found.get(self.spec.key)), number, place, piece)
+        native = found.get(self.spec.key)
+        if isinstance(native, Undecodable):
+            self._bad(None, place, f"its {self.spec.key!r} is no {native.encoding}", piece)
+        else:
+            self._row(key_text(native), number, place, piece)
 
     def _native_key(self, key: Key) -> Native:
         """A new key as the other rows have theirs: a number where the last one is a number."""

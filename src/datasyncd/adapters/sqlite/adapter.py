@@ -189,7 +189,8 @@ class SqliteAdapter:
                 yield page
                 return
             yield page
-            sql, values, malformed = selection.after, [batch.last[0]], []
+            sql, values = selection.after(batch.last[0])
+            malformed = []
 
     async def _since(self, spec: ObjectSpec, column: str, mark: Native) -> AsyncIterator[Page]:
         selection = self._selections[spec.object]
@@ -203,7 +204,7 @@ class SqliteAdapter:
             if batch.last is None:
                 return
             last = dict(zip(spec.columns, batch.last, strict=True))
-            sql, values = selection.since_after, [last[column], last[spec.key]]
+            sql, values = selection.since_after(last[column], last[spec.key])
 
     def _spec(self, object: str) -> ObjectSpec:
         try:

@@ -25,10 +25,10 @@ from datasyncd.adapters.contract import (
     Write,
     Written,
 )
-from datasyncd.adapters.digest import alike_but
+from datasyncd.adapters.digest import alike_but, row_digest
 
 from .keys import is_number, key_text, native_keys
-from .reading import as_records, digest_of
+from .reading import as_records
 from .refusal import UNFIT, is_refusal, refusal
 from .selection import Row, Selection
 from .table import check, quoted, table_of
@@ -56,7 +56,7 @@ class Change(msgspec.Struct):
 
 
 Standing: TypeAlias = tuple[Row, bytes | None]
-"""A row and its digest. No digest: the row cannot be read, and no version is its own."""
+"""A row and its digest. No digest: several rows have its key, and no version is its own."""
 
 
 class Landed(msgspec.Struct):
@@ -153,7 +153,7 @@ class Batch:
         for row in self._selection.by_key(self.connection, wanted):
             key = key_text(row[0])
             if key is not None:
-                standing[key] = (row, None if key in standing else digest_of(row))
+                standing[key] = (row, None if key in standing else row_digest(row))
         return standing
 
     def _judge(self, write: Write, standing: Mapping[Key, Standing]) -> Outcome | Change:

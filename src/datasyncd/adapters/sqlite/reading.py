@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from datasyncd.adapters.contract import Gone, Key, Malformed, Native, ObjectSpec, Record
+from datasyncd.adapters.contract import Gone, Key, Malformed, Native, ObjectSpec, Record, Undecodable
 from datasyncd.adapters.digest import row_digest
 
 from .keys import key_text, native_keys
-from .selection import NotText, Row, Selection, fetch
+from .selection import Row, Selection, fetch
 from .table import check, table_of
 
 PAGE = 1000
@@ -71,14 +71,10 @@ def as_records(spec: ObjectSpec, rows: Sequence[Row]) -> tuple[list[Record], lis
     for row in rows:
         native = row[0]
         key = native if type(native) is str else key_text(native)
-        version = digest_of(row)
         if key is None:
             malformed.append(Malformed(None, place(spec), f"{spec.key!r} is {_name(native)}, which cannot be a key"))
-        elif version is None:
-            bad = [name for name, value in zip(columns, row, strict=True) if type(value) is NotText]
-            malformed.append(Malformed(key, place(spec), f"{', '.join(bad)} is text that is not UTF-8"))
         else:
-            records.append(Record(key, dict(zip(columns, row, strict=True)), version))
+            records.append(Record(key, dict(zip(columns, row, strict=True)), row_digest(row)))
     if len({record.key for record in records}) < len(records):
         records, twice = _apart(records, spec)
         malformed += twice
@@ -93,14 +89,6 @@ def without_known(batch: Batch, known: set[Key], spec: ObjectSpec) -> Batch:
         batch.records = [record for record in batch.records if record.key not in again]
         batch.malformed += [_shared(key, spec) for key in again]
     return batch
-
-
-def digest_of(row: Row) -> bytes | None:
-    """The version of a row; None if a text in it is no UTF-8."""
-    try:
-        return row_digest(row)
-    except TypeError:  # `NotText` has no packed form
-        return None
 
 
 def by_key(
@@ -137,6 +125,8 @@ def place(spec: ObjectSpec) -> str:
 
 
 def _name(native: Native) -> str:
+    if isinstance(native, Undecodable):
+        return f"text that is no {native.encoding}"
     return "NULL" if native is None else type(native).__name__
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from datasyncd.adapters.contract import Native, ObjectSpec
+from datasyncd.adapters.contract import Native, ObjectSpec, Undecodable
 
 from .table import quoted
 
@@ -19,8 +19,8 @@ _LISTS = (1, 8, 64, 512)
 """Lengths of lists of values in statements: few, so that the compiled statements are found again."""
 
 
-class NotText:
-    """Stands for a text that is no UTF-8."""
+ENCODING = "UTF-8"
+"""In which texts are handed over, however the file keeps them."""
 
 
 class Selection:
@@ -36,9 +36,7 @@ class Selection:
         by_key = f" ORDER BY {key} LIMIT ?"
         by_mark = f" ORDER BY {mark}, {key} LIMIT ?"
         self.first = "".join((self._all, key, " IS NOT NULL", by_key))
-        self.after = "".join((self._all, key, " > ?", by_key))
         self.since = "".join((self._all, mark, " >= ? AND ", key, " IS NOT NULL", by_mark))
-        self.since_after = "".join((self._all, "(", mark, ", ", key, ") > (?, ?)", by_mark))
         table = " ".join(("FROM", quoted(spec.object), "AS t WHERE", key, "IS NULL"))
         self.keyless = "SELECT count(*) " + table
         self.newest = " ".join(
@@ -54,7 +52,19 @@ class Selection:
                 "DESC LIMIT ?",
             )
         )
-        self._key = key
+        self._key, self._mark = key, mark
+        self._by_key, self._by_mark = by_key, by_mark
+
+    def after(self, key: Native) -> tuple[str, list[Native]]:
+        """What reads the rows behind a key, and the values for it."""
+        mark, value = _placed(key)
+        return "".join((self._all, self._key, " > ", mark, self._by_key)), [value]
+
+    def since_after(self, mark: Native, key: Native) -> tuple[str, list[Native]]:
+        """What reads the rows behind a mark and a key, and the values for it."""
+        marks, values = zip(_placed(mark), _placed(key), strict=True)
+        row = ", ".join((self._mark, self._key))
+        return "".join((self._all, "(", row, ") > (", ", ".join(marks), ")", self._by_mark)), list(values)
 
     def by_key(self, connection: sqlite3.Connection, keys: Sequence[Native]) -> list[Row]:
         """Rows that have one of these keys."""
@@ -80,7 +90,7 @@ def column(name: str) -> str:
 
 
 def fetch(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[Row]:
-    """All rows; a text that is no UTF-8 comes as `NotText`."""
+    """All rows; a text that is no UTF-8 comes as `Undecodable`."""
     try:
         return connection.execute(sql, values).fetchall()
     except sqlite3.OperationalError as error:
@@ -93,11 +103,16 @@ def fetch(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> li
         connection.text_factory = str
 
 
-def _text(stored: bytes) -> str | NotText:
+def _text(stored: bytes) -> str | Undecodable:
     try:
         return stored.decode()
     except UnicodeDecodeError:
-        return NotText()
+        return Undecodable(stored, ENCODING)
+
+
+def _placed(value: Native) -> tuple[str, Native]:
+    """The place of a value in a statement, and what is put there: bytes alone would be sorted behind all texts."""
+    return ("CAST(? AS TEXT)", value.data) if isinstance(value, Undecodable) else ("?", value)
 
 
 def _parts(values: Sequence[Native]) -> Iterator[tuple[list[Native], int]]:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from datasyncd.adapters.contract import Column, Native, Record, Schema
+from datasyncd.adapters.contract import Column, Native, Record, Schema, Undecodable
 from datasyncd.adapters.digest import ABSENT
 from datasyncd.adapters.needed import why
 from datasyncd.reconcile.rules import FieldNumber, Value
@@ -111,7 +111,7 @@ class Translation:
             try:
                 values[number] = read(raw)
             except Invalid as refusal:
-                invalid[number] = (raw, refusal.reason)
+                invalid[number] = (raw, _reason(raw, refusal))
         for number, members in self._groups.items():
             self._read_group(number, members, record.fields, values, invalid)
         edited = None if self._edited_at is None else moment_of_edit(raw_of(self._edited_at))
@@ -133,7 +133,8 @@ class Translation:
             try:
                 made[field.member] = self._readers[number, field.member](raw[field.native])
             except Invalid as refusal:
-                invalid[number] = (raw[field.native], f"{field.member}: {refusal.reason}")
+                reason = _reason(raw[field.native], refusal)
+                invalid[number] = (raw[field.native], f"{field.member}: {reason}")
                 return
         values[number] = made if any(value is not None for value in made.values()) else None
 
@@ -284,6 +285,11 @@ class Translation:
                 self._unusable[field.number, field.member] = str(error)
             return Form(_refuser("a field that can hold the type expected"))
         return found if column.writable else Form(_refuser("a field that can be written expected"))
+
+
+def _reason(raw: Native, refusal: Invalid) -> str:
+    """No reader takes bytes that could not be decoded, and only their adapter knows what they should have been."""
+    return raw.reason if isinstance(raw, Undecodable) else refusal.reason
 
 
 def _refuser(reason: str) -> Callable[[object], Native]:
