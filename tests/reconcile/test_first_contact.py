@@ -301,12 +301,38 @@ def test_a_create_that_answers_with_somebody_elses_record_is_a_clash() -> None:
     assert [r.kind for r in ann.reports(state="open")] == ["clash"]
 
 
-def test_a_key_in_two_spellings_is_no_conflict_that_waits() -> None:
-    """The same mailbox: whoever wrote it last has it."""
-    world = World("crm", "mail", first_contact="report")
+@pytest.mark.parametrize("mode", ["report", "fill_blanks", "newest"])
+def test_a_key_in_two_spellings_stays_as_it_is_in_each_system(mode: str) -> None:
+    """F52: nobody has to choose, nobody's form is written over, and a new record gets the one that was there first."""
+    world = World("crm", "mail", "shop", first_contact=mode)
     contact = world.person("crm", email="Ann@example.org", name="Ann")
     contact.recreates("mail", email="ann@example.org", name="Ann")
     contact.syncs()
 
-    assert contact.reports(state="open") == []
-    assert len(contact.everywhere("email")) == 1
+    assert contact.reports() == []
+    assert contact.shows("email") == {"crm": "Ann@example.org", "mail": "ann@example.org", "shop": "Ann@example.org"}
+    assert world.sent("crm") == world.sent("mail") == []
+
+    contact.edits("mail", email="ann@example.com")
+    contact.syncs()
+    assert contact.everywhere("email") == {"ann@example.com"}
+    assert contact.reports() == []
+
+
+@pytest.mark.parametrize(("mode", "counts"), [("crm", "Ann@example.org"), ("mail", "ann@example.org")])
+def test_the_spelling_of_the_system_that_counts_goes_to_the_others(mode: str, counts: str) -> None:
+    world = World("crm", "mail", first_contact=mode)
+    contact = world.person("crm", email="Ann@example.org", name="Ann")
+    contact.recreates("mail", email="ann@example.org", name="Ann")
+    contact.syncs()
+
+    assert contact.everywhere("email") == {counts}
+
+
+def test_the_newest_spelling_counts_where_both_sides_say_when() -> None:
+    world = World(system("crm", edited_at=True), system("mail", edited_at=True), first_contact="newest")
+    contact = world.person("crm", at=-10.0, email="Ann@example.org", name="Ann")
+    contact.recreates("mail", email="ann@example.org", name="Ann")
+    contact.syncs()
+
+    assert contact.everywhere("email") == {"ann@example.org"}

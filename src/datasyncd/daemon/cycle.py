@@ -92,6 +92,13 @@ async def pull_link(engine: Engine, link: Link, progress: Progress | None = None
     return counts
 
 
+async def read_hinted(engine: Engine, link: Link) -> Counts:
+    """Read by key what was hinted of a link that is not pulled: what a write to it needs to know. Raises the adapter's
+    errors."""
+    async with engine.turn("pull", link):
+        return await read_dirty(link, engine.store, engine.begin)
+
+
 def _may_be_half_written(link: Link) -> bool:
     """Whether others may be in the middle of writing what we read: a file without a lock."""
     return link.rule.pull_is_reading and link.rule.condition == "none"
@@ -178,6 +185,13 @@ async def _one_cycle(
 ) -> bool:
     """One cycle; True when it changed or wrote anything, so that another one may find more to do."""
     changed = False
+    for link in engine.links.values():
+        if link not in chosen and link.name not in result.failed:
+            try:
+                changed = bool((await read_hinted(engine, link)).changed) or changed
+            except AdapterError as error:
+                result.failed[link.name] = str(error)
+                await told(link.key, "pull", error)
     for link in chosen:
         try:
             counts = await pull_link(engine, link, progress)

@@ -184,7 +184,7 @@ class Observer:
         if (
             reg is None
             or not known
-            or all(self._agree(number, rule, sib.val, value) for sib in known)
+            or all(sib.val == value for sib in known)
             or rule.policy in _OWN_FIRST_CONTACT
             or number not in self.link.pulls
         ):
@@ -196,17 +196,17 @@ class Observer:
             self._report(ReportKind.OVERRULED, number, ReportState.SETTLED, why, lost)
         elif cluster.binding_in(mode) is not None:
             self._overrule(number, rule, value, digest, f"first contact: {mode} counts", 0)
+        elif mode == "newest" and self._dated(known):
+            self._edit(number, rule, value, digest, None, {})
+        elif all(self._agree(number, rule, sib.val, value) for sib in known):
+            # It holds the same in a form of its own, as after a write that it stored so.
+            self._shade(number, digest, None)
         else:
             self._edit(number, rule, value, digest, None, {})
-            if mode == "fill_blanks":
-                reg.hold = reg.hold or Hold.APART
-            elif mode != "newest" or not self._dated(known):
-                reg.hold = reg.hold or Hold.MANUAL
+            reg.hold = reg.hold or (Hold.APART if mode == "fill_blanks" else Hold.MANUAL)
 
     def _agree(self, number: FieldNumber, rule: FieldRule, one: Value, other: Value) -> bool:
-        """Whether two values are the same, or one key in two spellings."""
-        if one == other:
-            return True
+        """Whether two values are one key in two spellings: nobody has to choose between them, and none is better."""
         if other is None or not any(number in numbers for numbers in self.entity.identify):
             return False
         return self.entity.match_text(rule.type, one) == self.entity.match_text(rule.type, other)

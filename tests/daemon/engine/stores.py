@@ -62,7 +62,7 @@ class Stores:
             lines += [f"map = {{ {mapped} }}", link]
         (self.folder / "config.toml").write_text("\n".join(lines))
 
-    async def sync(self) -> SyncResult:
+    async def sync(self, link: str | None = None) -> SyncResult:
         """What `datasyncd sync` does, in this process."""
         async with Engine.open(load(self.folder / "config.toml"), "sync") as engine:
-            return await sync(engine)
+            return await sync(engine, link=link)
