@@ -139,6 +139,29 @@ def test_a_deleted_record_that_a_reading_still_finds_is_deleted_everywhere() -> 
     assert (contact.state(), contact.exists_in()) == ("dead", set())
 
 
+def test_a_record_that_we_deleted_and_a_reading_still_shows_is_nobody_new() -> None:
+    """The person would come back everywhere, and be deleted there once more."""
+    contact = linked("crm", "shop", stale("mail"), name="Ann")
+    world, key = contact.world, contact.key("mail")
+    world.waits(31)
+    world.syncs()
+    contact.deletes("crm")
+    world.syncs()
+    assert contact.exists_in() == set()
+    before = len(world.clusters())
+
+    world.desks["mail"].script.old_s = 29.0
+    world.hears("mail", key)
+    world.reads("mail")
+    assert world.is_to_be_read("mail") == [key]
+    world.waits(31)
+    world.syncs()
+
+    assert len(world.clusters()) == before
+    assert [world.keys(name) for name in ("crm", "shop", "mail")] == [[], [], []]
+    assert world.is_to_be_read("mail") == []
+
+
 @pytest.mark.parametrize("landed", [True, False])
 def test_a_write_of_unknown_outcome_is_ended_by_a_reading_of_now(landed: bool) -> None:
     """9.3: an old state says nothing of what may have landed since."""

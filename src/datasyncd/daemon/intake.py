@@ -183,7 +183,8 @@ class Intake:
 
     def _identify(self, unbound: Sequence[tuple[Record, bytes]]) -> None:
         link, tx, entity = self.link, self.tx, self.link.entity
-        gone = tx.clusters.gone_since(link.system, link.object, [r.key for r, _ in unbound], self.began.seq)
+        shows = self.began.at - self.stale_us if self.stale_us else None
+        gone = tx.clusters.gone_since(link.system, link.object, [r.key for r, _ in unbound], self.began.seq, shows)
         for ext_id in sorted(gone):
             # The reading shows what was there before the record went.
             self._throw(ext_id)

@@ -47,7 +47,7 @@ def accepted(
     if attempt.op == "delete":
         assert binding is not None
         cluster.end(attempt)
-        end_binding(cluster, binding, epoch)
+        end_binding(cluster, binding, epoch, effects.at)
         effects.journal.append(Entry(cluster.id, "delete", link.system, binding.id, effects.cause))
         return None
     if binding is None:
@@ -210,10 +210,14 @@ def close_refusals(
                 effects.closed.append(digest)
 
 
-def end_binding(cluster: Cluster, binding: Binding, epoch: int, state: BindingState = BindingState.GONE) -> None:
-    """The record is gone, or lives on in another one: its slot stays used, and its writes of unknown outcome end."""
+def end_binding(
+    cluster: Cluster, binding: Binding, epoch: int, at: int, state: BindingState = BindingState.GONE
+) -> None:
+    """The record is gone, or lives on in another one: its slot stays used, and its writes of unknown outcome end. `at`:
+    since when that is known, in microseconds."""
     binding.state = state
     binding.epoch = epoch
+    binding.last_read_at = max(binding.last_read_at, at)
     binding.changed = True
     if binding.suspect_since:
         binding.suspect_since = 0

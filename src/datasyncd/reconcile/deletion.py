@@ -24,7 +24,7 @@ def gone(
     """A record is proven to be gone: by a complete pull and a reading by key, or told and read."""
     ours = any(attempt.binding_id == binding.id and attempt.op == "delete" for attempt in cluster.attempts)
     seen_all, lost = covers_all(cluster, binding, entity), unseen(cluster, binding, entity)
-    end_binding(cluster, binding, epoch)
+    end_binding(cluster, binding, epoch, effects.at)
     effects.released.extend((binding.system, binding.object, binding.ext_id, n) for n in binding.body.blocked)
     effects.journal.append(Entry(cluster.id, "gone", binding.system, binding.id, effects.cause))
     if not ours and cluster.state == ClusterState.LIVE:
@@ -34,7 +34,7 @@ def gone(
 def moved(cluster: Cluster, binding: Binding, survivor: str, fp: Fingerprinter, effects: Effects, epoch: int) -> None:
     """A record was merged into another one of its system. Nobody deleted the person: the other records stay, as
     duplicates of the survivor's, and none is made for them any more."""
-    end_binding(cluster, binding, epoch, BindingState.MOVED)
+    end_binding(cluster, binding, epoch, effects.at, BindingState.MOVED)
     effects.released.extend((binding.system, binding.object, binding.ext_id, n) for n in binding.body.blocked)
     effects.journal.append(Entry(cluster.id, "moved", binding.system, binding.id, effects.cause))
     others = ", ".join(sorted(other.system for other in cluster.live()))

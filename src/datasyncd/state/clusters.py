@@ -84,12 +84,14 @@ class Clusters:
         )
         return {row[0]: Head(row[1], row[2], row[3], row[4], row[5], row[6], row[7], bool(row[8])) for row in rows}
 
-    def gone_since(self, system: str, object: str, ext_ids: Sequence[str], seq: int) -> set[str]:
-        """Which of these records were found gone, or deleted by us, after this place in the sequence."""
+    def gone_since(self, system: str, object: str, ext_ids: Sequence[str], seq: int, at: int | None = None) -> set[str]:
+        """Which of these records were found gone, or deleted by us, after this place in the sequence, or after this
+        moment, in microseconds."""
         rows = self._db.execute(
             "SELECT b.ext_id FROM json_each(?) k CROSS JOIN binding b"
-            " ON b.system = ? AND b.object = ? AND b.ext_id = k.value AND b.life > 0 AND b.epoch > ?",
-            (json.dumps(ext_ids), system, object, seq),
+            " ON b.system = ? AND b.object = ? AND b.ext_id = k.value AND b.life > 0"
+            " AND (b.epoch > ? OR b.last_read_at > ?)",
+            (json.dumps(ext_ids), system, object, seq, _NEVER if at is None else at),
         )
         return {row[0] for row in rows}
 
@@ -363,6 +365,8 @@ class _Rows:
             db.executemany(_BOUND, [(*where, n) for where, n in self.bound.items() if n])
 
 
+_NEVER = 2**62
+"""Microseconds: later than any moment."""
 _BOUND = "INSERT INTO bound VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _NO_KEY = "DELETE FROM match_key WHERE digest = ? AND cluster_id = ?"
 _NEW_KEY = "INSERT INTO match_key (digest, cluster_id) VALUES (?, ?)"

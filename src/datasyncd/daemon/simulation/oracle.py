@@ -332,6 +332,8 @@ def check_times(
             later = made.get((number, value))
             if won is None or dot == chosen or later is None:
                 continue
+            if dot is None or noticed.get((number, *dot), 0) < later.at:
+                continue  # the same was entered again, after the report
             if any(pull.system == later.system and won < pull.began and pull.ended < later.at for pull in listed):
                 raise Broken(f"P10: {report.body.chosen!r} counts, and {value!r} was entered after it had been read")
 
