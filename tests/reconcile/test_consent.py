@@ -10,7 +10,7 @@ from datasyncd.reconcile.choice import Refused, choose
 from datasyncd.reconcile.effects import Effects
 from datasyncd.reconcile.rules import OptIn, WriteClass
 
-from .world import NUMBERS, World, both, linked, overruled, system
+from .world import NUMBERS, Contact, World, both, linked, overruled, system
 
 
 @pytest.mark.parametrize("order", [("crm", "prefs"), ("prefs", "crm")])
@@ -504,3 +504,55 @@ def test_a_choice_between_an_opt_out_and_an_opt_in_cannot_be_the_opt_in() -> Non
     )  # fmt: skip
     contact.syncs()
     assert contact.everywhere("sms_opt_in") == {"out"}
+
+
+def opted_out_and_deleted(*systems: Any) -> tuple[World, Contact]:
+    """Somebody who opted out in one system, and was deleted everywhere since."""
+    contact = linked(*systems, email="ann@example.org", name="Ann", sms_opt_in="in")
+    contact.edits("mail", sms_opt_in="out")
+    contact.syncs()
+    contact.deletes("crm")
+    contact.syncs()
+    assert contact.exists_in() == set()
+    return contact.world, contact
+
+
+@pytest.mark.parametrize(("said", "told"), [("in", ["overruled"]), ("out", []), (None, [])])
+def test_an_opt_out_outlives_its_person(said: str | None, told: list[str]) -> None:
+    """F59: the same person is imported again, by a system that may not collect an opt-in."""
+    world, _ = opted_out_and_deleted("crm", "mail", "shop")
+    again = world.person("crm", email="ann@example.org", name="Ann again", sms_opt_in=said)
+    world.syncs()
+
+    assert again.shows("sms_opt_in") == dict.fromkeys(("crm", "mail", "shop"), "out")
+    assert again.everywhere("name") == {"Ann again"}
+    assert [report.kind for report in again.reports()] == told
+    again.is_at_rest()
+
+
+def test_where_an_opt_in_may_be_collected_it_counts_for_whom_comes_again() -> None:
+    """A person's later act."""
+    world, _ = opted_out_and_deleted("crm", "mail", "prefs")
+    again = world.person("prefs", email="ann@example.org", sms_opt_in="in")
+    world.syncs()
+
+    assert again.everywhere("sms_opt_in") == {"in"}
+    again.is_at_rest()
+
+
+def test_an_opt_out_outlives_its_person_where_nothing_is_said_of_it() -> None:
+    """The system in which they come again does not map the consent."""
+    world, _ = opted_out_and_deleted("crm", "mail", system("till", only=("email", "name")))
+    again = world.person("till", email="ann@example.org", name="Ann again")
+    world.syncs()
+
+    assert again.shows("sms_opt_in") == {"crm": "out", "mail": "out"}
+    again.is_at_rest()
+
+
+def test_who_only_has_another_key_is_somebody_else() -> None:
+    world, _ = opted_out_and_deleted("crm", "mail")
+    other = world.person("crm", email="ben@example.org", name="Ben", sms_opt_in="in")
+    world.syncs()
+
+    assert other.everywhere("sms_opt_in") == {"in"}

@@ -413,3 +413,45 @@ def test_a_record_that_was_kept_out_as_a_second_one_is_bound_to_whom_its_key_bel
     assert world.quarantine() == []
     assert bob.key("mail") == twin
     assert len(world.keys("mail")) == 2
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_second_record_takes_the_place_of_one_that_is_deleted(at_once: bool) -> None:
+    """The person is still there, so nobody is deleted elsewhere, and an opt-out stands."""
+    contact = linked("crm", "mail", "prefs", email="ann@example.org", name="Ann", sms_opt_in="in")
+    world = contact.world
+    contact.edits("mail", sms_opt_in="out")
+    world.syncs()
+    old = contact.key("crm")
+    twin = "" if at_once else world.creates("crm", email="ann@example.org", name="Ann", sms_opt_in="in")
+    if not at_once:
+        world.syncs()
+        assert [(row.ext_id, row.kind) for row in world.quarantine()] == [(twin, "duplicate")]
+
+    world.tables["crm"].delete("people", old)
+    twin = twin or world.creates("crm", email="ann@example.org", name="Ann", sms_opt_in="in")
+    world.syncs()
+
+    assert world.quarantine() == []
+    assert contact.cluster.binding_in("crm") is not None
+    assert [len(world.keys(name)) for name in ("crm", "mail", "prefs")] == [1, 1, 1]
+    assert {world.holds(name, world.keys(name)[0])["sms_opt_in"] for name in ("crm", "mail", "prefs")} == {"out"}
+    assert world.keys("crm") == [twin]
+
+
+def test_a_second_record_whose_person_was_deleted_elsewhere_waits_for_somebody_who_knows() -> None:
+    """It is no new person by itself: whoever deleted them may not want them back. Taken for one, its opt-out stands."""
+    contact = linked("crm", "mail", email="ann@example.org", name="Ann", sms_opt_in="out")
+    world = contact.world
+    twin = world.creates("crm", email="ann@example.org", name="Ann", sms_opt_in="in")
+    world.syncs()
+    contact.deletes("mail")
+    world.syncs()
+
+    assert [world.keys(name) for name in ("crm", "mail")] == [[twin], []]
+    (row,) = world.quarantine()
+    assert (row.ext_id, row.kind, "were deleted since" in row.reason) == (twin, "duplicate", True)
+
+    world.transact(lambda tx: tx.records.release("crm", "people", twin, None))
+    world.syncs()
+    assert {world.holds(name, world.keys(name)[0])["sms_opt_in"] for name in ("crm", "mail")} == {"out"}

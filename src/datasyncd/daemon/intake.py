@@ -6,21 +6,30 @@ a reading that overlaps a write, began before the last one that was taken, or is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from datasyncd.adapters.contract import Answer, Gone, Malformed, Moment, Moved, Record
 from datasyncd.reconcile import answer
-from datasyncd.reconcile.cluster import Attempt, Binding, BindingBody, BindingId, Cluster, ClusterBody, ClusterState
+from datasyncd.reconcile.cluster import (
+    Attempt,
+    Binding,
+    BindingBody,
+    BindingId,
+    Cluster,
+    ClusterBody,
+    ClusterId,
+    ClusterState,
+)
 from datasyncd.reconcile.effects import Effects, Entry, Quarantined
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.finish import finish
-from datasyncd.reconcile.founding import found
+from datasyncd.reconcile.founding import found, found_again, opted_out
 from datasyncd.reconcile.identity import Match, MatchKey, Verdict, identify, keys_of, keys_of_values
 from datasyncd.reconcile.observe import Observer
 from datasyncd.reconcile.reading import Reading
-from datasyncd.reconcile.rules import WriteClass
+from datasyncd.reconcile.rules import FieldNumber, WriteClass
 from datasyncd.state.clusters import Head
 from datasyncd.state.records import QuarantineRow
 from datasyncd.state.transaction import Tx
@@ -209,7 +218,7 @@ class Intake:
         for reading, own in zip(readings, keys, strict=True):
             candidates = self._candidates(own, found)
             match = identify(reading.ext_id, own, candidates, creates, link.rule)
-            self._decide(reading, own, match, kept_out.get(reading.ext_id))
+            self._decide(reading, own, match, kept_out.get(reading.ext_id), candidates)
 
     def _candidates(self, keys: Sequence[MatchKey], found: Mapping[bytes, Sequence[int]]) -> list[Cluster]:
         out: dict[int, Cluster] = {}
@@ -221,12 +230,19 @@ class Intake:
                 out[cluster.id] = cluster
         return [out[number] for number in sorted(out)]
 
-    def _decide(self, reading: Reading, keys: Sequence[MatchKey], match: Match, quarantined: bytes | None) -> None:
+    def _decide(
+        self,
+        reading: Reading,
+        keys: Sequence[MatchKey],
+        match: Match,
+        quarantined: bytes | None,
+        candidates: Sequence[Cluster],
+    ) -> None:
         if quarantined is not None and match.verdict is not Verdict.WAIT and self._is_ours_for_good(reading.ext_id):
             match = Match(Verdict.FOUND)
         if match.verdict is Verdict.FOUND and quarantined is None:
             if self.link.rule.pulls:
-                self._found(reading, keys)
+                self._found(reading, keys, opted_out(candidates, keys, self.link.entity) if candidates else ())
         elif match.verdict is Verdict.BIND:
             assert match.cluster is not None
             self._bind(match.cluster, reading, ours=match.ours)
@@ -242,7 +258,9 @@ class Intake:
             if quarantined != reading.digest or (row is not None and row.kind == Verdict.AMBIGUOUS):
                 # Of another one that was kept out before, and is as it was then, it is known that no create made it.
                 self.taken.unsettle(self.tx.at if row is None else row.first_at)
-            if quarantined != reading.digest:
+            if row is not None and match.verdict is Verdict.FOUND and _is_left_alone(row, candidates):
+                self._keep_out(reading, keys, Verdict.DUPLICATE, ALONE, row.cluster_id or 0)
+            elif quarantined != reading.digest:
                 if match.verdict is not Verdict.FOUND:
                     self._quarantine(reading, keys, match)
                 else:
@@ -273,8 +291,8 @@ class Intake:
         rows = self.tx.records.quarantined(self.link.system, self.link.object)
         return next((row for row in rows if row.ext_id == ext_id and row.field is None), None)
 
-    def _found(self, reading: Reading, keys: Sequence[MatchKey]) -> None:
-        """A record that nobody has: a new cluster."""
+    def _found(self, reading: Reading, keys: Sequence[MatchKey], withdrawn: Collection[FieldNumber]) -> None:
+        """A record that nobody has: a new cluster. `withdrawn`: consents of the dead whose keys it has."""
         cluster = Cluster(
             self.tx.next(), self.link.rule.entity, ClusterBody({}, []), new=True, changed=True, bindings=[]
         )
@@ -283,7 +301,10 @@ class Intake:
             self._overlay.setdefault(digest, []).append(cluster)
         cluster.keys = frozenset(keys)
         binding = self._binding(cluster, reading, None)
-        found(cluster, binding, reading, self.link.entity, self.fp, self.effects)
+        if withdrawn:
+            found_again(cluster, binding, reading, withdrawn, self.link.entity, self.fp, self.effects)
+        else:
+            found(cluster, binding, reading, self.link.entity, self.fp, self.effects)
         if binding.body.absent:
             self._dirty.append(reading.ext_id)
 
@@ -326,14 +347,18 @@ class Intake:
         return binding
 
     def _quarantine(self, reading: Reading, keys: Sequence[MatchKey], match: Match) -> None:
+        reason = OURS if match.ours else _REASONS[match.verdict]
+        self._keep_out(reading, keys, match.verdict, reason, match.cluster.id if match.cluster is not None else 0)
+
+    def _keep_out(
+        self, reading: Reading, keys: Sequence[MatchKey], kind: Verdict, reason: str, cluster: ClusterId
+    ) -> None:
         link = self.link
-        cluster = match.cluster.id if match.cluster is not None else 0
         self.effects.quarantined.append(
             Quarantined(
-                link.system, link.object, reading.ext_id, None, match.verdict,
-                OURS if match.ours else _REASONS[match.verdict], reading.digest, list(keys), cluster,
+                link.system, link.object, reading.ext_id, None, kind, reason, reading.digest, list(keys), cluster
             )
-        )  # fmt: skip
+        )
 
     def _commit(self) -> None:
         tx, link = self.tx, self.link
@@ -385,6 +410,16 @@ _REASONS = {
     Verdict.AMBIGUOUS: "it matches several clusters, or one that a person told apart",
     Verdict.ORPHAN: "a create of ours made it after its cluster was gone or had another record",
 }
+
+
+ALONE = "another record of this system was the same person's, and all records of that person were deleted since"
+"""The reason why a duplicate is kept out of whose cluster nothing is left: it is no new person by itself."""
+
+
+def _is_left_alone(row: QuarantineRow, candidates: Sequence[Cluster]) -> bool:
+    """Whether a record was kept out for another one of a person who was deleted since, and it is not said yet."""
+    dead = {cluster.id for cluster in candidates if cluster.state == ClusterState.DEAD}
+    return row.kind == Verdict.DUPLICATE and row.cluster_id in dead and row.reason != ALONE
 
 
 def hint_changed(tx: Tx, link: Link, fp: Fingerprinter, records: Sequence[Record]) -> Taken:

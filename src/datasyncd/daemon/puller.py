@@ -13,7 +13,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Answer, Cursor, Gone, Key, Moment, Moved, Page, Record
 from datasyncd.adapters.digest import row_digest
-from datasyncd.reconcile.cluster import AttemptStatus
+from datasyncd.reconcile.cluster import AttemptStatus, Cluster
 from datasyncd.reconcile.deletion import gone
 from datasyncd.reconcile.drift import Tally
 from datasyncd.reconcile.fingerprint import Fingerprinter
@@ -418,6 +418,7 @@ def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Seque
     effects = tx.effects("pull")
     clusters = tx.clusters.load({cluster for _binding, cluster, _ext_id in entries})
     lost_now: list[tuple[int, None]] = []
+    freed: set[int] = set()
     for binding_id, cluster_id, ext_id in entries:
         cluster = clusters[cluster_id]
         binding = next((b for b in cluster.bindings if b.id == binding_id and b.state == "live"), None)
@@ -426,22 +427,27 @@ def _delete(tx: Tx, link: Link, fp: Fingerprinter, began: Moment, entries: Seque
         if binding.epoch > began.seq or cluster.open_attempt(link.system) is not None:
             tx.readings.hint(link.system, link.object, [ext_id], tx.stamp, tx.at)
             continue
-        gone(cluster, binding, link.entity, fp, effects, tx.stamp)
+        others = _duplicates(tx, link, cluster)
+        gone(cluster, binding, link.entity, fp, effects, tx.stamp, replaced=bool(others))
         finish(cluster, link.entity, fp, effects)
-        lost_now.append((cluster_id, None))
+        freed.add(cluster_id)
+        if others:
+            tx.readings.hint(link.system, link.object, others, tx.stamp, tx.at)
+        else:
+            lost_now.append((cluster_id, None))
     tx.guards.count(link.system, link.rule.entity, WriteClass.DELETE, True, lost_now, tx.at)
-    _hint_duplicates(tx, link, {cluster for cluster, _field in lost_now})
     tx.clusters.save(clusters.values(), tx.stamp)
     tx.records.write(effects, tx.run)
-    return len(lost_now)
+    return len(freed)
 
 
-def _hint_duplicates(tx: Tx, link: Link, freed: set[int]) -> None:
-    """Records that were kept out since another one had their place: it is free now."""
-    rows = tx.records.quarantined(link.system, link.object) if freed else []
-    names = [row.ext_id for row in rows if row.kind == Verdict.DUPLICATE and row.cluster_id in freed]
-    if names:
-        tx.readings.hint(link.system, link.object, names, tx.stamp, tx.at)
+def _duplicates(tx: Tx, link: Link, cluster: Cluster) -> list[str]:
+    """Records that are kept out since another one has their place in this cluster."""
+    keys = [digest for _kind, digest in cluster.keys]
+    if not tx.records.some_kept_out() or not tx.records.quarantined_with(link.system, link.object, keys):
+        return []
+    rows = tx.records.quarantined(link.system, link.object)
+    return [row.ext_id for row in rows if row.kind == Verdict.DUPLICATE and row.cluster_id == cluster.id]
 
 
 def _end_of_creates(tx: Tx, link: Link) -> None:

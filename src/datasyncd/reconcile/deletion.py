@@ -19,15 +19,23 @@ from .rules import EntityRule, OnDelete
 
 
 def gone(
-    cluster: Cluster, binding: Binding, entity: EntityRule, fp: Fingerprinter, effects: Effects, epoch: int
+    cluster: Cluster,
+    binding: Binding,
+    entity: EntityRule,
+    fp: Fingerprinter,
+    effects: Effects,
+    epoch: int,
+    *,
+    replaced: bool = False,
 ) -> None:
-    """A record is proven to be gone: by a complete pull and a reading by key, or told and read."""
+    """A record is proven to be gone: by a complete pull and a reading by key, or told and read. `replaced`: another one
+    of the same person is there in the same system, so that nobody is gone."""
     ours = any(attempt.binding_id == binding.id and attempt.op == "delete" for attempt in cluster.attempts)
     seen_all, lost = covers_all(cluster, binding, entity), unseen(cluster, binding, entity)
     end_binding(cluster, binding, epoch, effects.at)
     effects.released.extend((binding.system, binding.object, binding.ext_id, n) for n in binding.body.blocked)
     effects.journal.append(Entry(cluster.id, "gone", binding.system, binding.id, effects.cause))
-    if not ours and cluster.state == ClusterState.LIVE:
+    if not ours and not replaced and cluster.state == ClusterState.LIVE:
         _follow(cluster, binding, entity, fp, effects, seen_all, lost)
 
 

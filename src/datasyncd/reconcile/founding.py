@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from .cluster import FOUNDER, Binding, Cluster, Shadow
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from .cluster import FOUNDER, Binding, Cluster, ClusterState, Shadow
+from .deletion import write
 from .effects import Act, Effects, Entry, First
 from .fingerprint import Fingerprinter
+from .identity import MatchKey, same
 from .observe import Observer
+from .policies import resolve
 from .reading import Reading
 from .register import Reg, Sib
-from .rules import EntityRule
+from .rules import CONSENT_OUT, EntityRule, FieldNumber
 
 
 def found(
@@ -54,3 +61,37 @@ def found(
     for number, (digest, reason, raw) in reading.invalid.items():
         observer.invalid(number, digest, reason, raw)
     observer.absorb()
+
+
+def opted_out(dead: Iterable[Cluster], keys: Iterable[MatchKey], entity: EntityRule) -> frozenset[FieldNumber]:
+    """Consents that somebody with these keys had withdrawn when the last record of theirs was deleted."""
+    own = list(keys)
+    return frozenset(
+        number
+        for cluster in dead
+        if cluster.state == ClusterState.DEAD and same(own, cluster.keys)
+        for number in entity.consents
+        if resolve(cluster, cluster.regs.get(number), entity.fields[number], entity).value == CONSENT_OUT
+    )
+
+
+def found_again(
+    cluster: Cluster,
+    binding: Binding,
+    reading: Reading,
+    withdrawn: Collection[FieldNumber],
+    entity: EntityRule,
+    fp: Fingerprinter,
+    effects: Effects,
+) -> None:
+    """The first record of somebody who had opted out before all records of theirs were deleted: the opt-outs stand, as
+    though whoever made the record had seen them. So it raises a consent only where that may be collected."""
+    rest = {number: value for number, value in reading.values.items() if number not in withdrawn}
+    found(cluster, binding, msgspec.structs.replace(reading, values=rest), entity, fp, effects)
+    for number in sorted(withdrawn):
+        write(cluster, number, CONSENT_OUT, fp, effects, "outlived")
+        if reading.values.get(number) is not None:
+            binding.body.shadow[number] = Shadow(fp(CONSENT_OUT), None)
+        elif number in reading.values:
+            binding.body.shadow[number] = Shadow(fp.blank, {})
+    Observer(cluster, binding, reading, entity, fp, effects).run()
