@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class LiarScratch(Scratch):
     """Objects that were made and not removed."""
 
     async def make(self) -> None:
-        lie = LIES[self.site.options.capability]
+        lie = ALL[self.site.options.capability]
         world = MemorySystem(msgspec.structs.replace(TRUTH, **lie.does), refuses=_refuses, lag_s=lambda: lie.lag_s)
         self.options = Options(self.site.options.capability, world)
         LiarScratch.left.add(self.site.object)
@@ -187,9 +188,37 @@ class OwnKeys(MemoryAdapter):
         return await super().push(object, own)
 
 
+class InTime(MemoryAdapter):
+    """Time passes in its system as it does outside."""
+
+    async def pull(self, object: str, since: Cursor | None) -> AsyncIterator[Page]:
+        self._goes_on()
+        async for page in super().pull(object, since):
+            yield page
+
+    async def find(self, object: str, field: str, values: Sequence[Native]) -> Sequence[Record]:
+        self._goes_on()
+        return await super().find(object, field, values)
+
+    def _goes_on(self) -> None:
+        self._world.advance(max(self._world.now + 1, time.monotonic_ns() // 1000))
+
+
 API = {"condition": Condition.VISIBLE, "version_order": VersionOrder.COUNTER}
-LIES = {
+LAGS = {"search_lag_s": 2.0, "pull_is_reading": False}
+HONEST = {
     "nothing": Lie(),
+    "a lag": Lie(LAGS, LAGS, adapter=InTime, lag_s=0.1),
+    "that it is only read": Lie(does={"read_only": True}),
+    "no deletions": Lie(does={"deletions": Deletions.INVISIBLE}),
+    "no conditions": Lie(does={"condition": Condition.NONE, "returns_image": False, "incremental": False}),
+    "keys": Lie(does={"assigns_key": True, "create_key": True}),
+    "keys, made twice": Lie(does={"assigns_key": True}),
+    "unique": Lie(does={"unique": ("email",)}),
+    "counts": Lie(does=API),
+}
+"""What an adapter says, and does."""
+LIES = {
     "condition": Lie({"condition": Condition.ENFORCED}, {"condition": Condition.NONE}, (6,)),
     "condition, visible": Lie(API, {**API, "condition": Condition.NONE}, (3,), DoublesVersions),
     "version_order": Lie({"version_order": VersionOrder.COUNTER}, {}, (3,)),
@@ -216,11 +245,12 @@ LIES = {
     "read_only, not said": Lie({"read_only": False}, {"read_only": True}, (4, 5, 6, 7, 8, 9)),
 }
 """Capability -> how it is lied about."""
+ALL = {**LIES, **{f"honest about {name}": honest for name, honest in HONEST.items()}}
 
 
 def _opened(context: Context, options: Options) -> MemoryAdapter:
     """An adapter that declares what the lie says."""
-    lie = LIES[options.capability]
+    lie = ALL[options.capability]
 
     class Liar(lie.adapter):  # type: ignore[name-defined,misc]  # the way of lying is chosen
         def capabilities(self, object: str) -> Capabilities:

@@ -74,7 +74,8 @@ async def tried(case: Callable[[Stage], Awaitable[None]], stage: Stage, name: st
     except NotImplementedError as error:
         raise Unwritten(f"{error} (for {name})") from None
     except ExceptionGroup as group:
-        raise _cause(group) from group
+        cause = _cause(group)
+        raise (Unwritten(f"{cause} (for {name})") if isinstance(cause, NotImplementedError) else cause) from group
     finally:
         await _removed(stage, sys.exception())
 
