@@ -32,7 +32,7 @@ _CHANGING = (
     (re.compile(r"^\d+ +(?=\w+\.\w+ )", re.MULTILINE), "GUARD "),  # numbered by all that was done before
     (re.compile(r"\b\d+\.\d+:\d+\b"), "DOT"),
     # Whom an edit had reached before the other one was seen.
-    (re.compile(r"written to [^;\n]*; [^;\n]* ha(s|ve) it already"), "written to SYSTEMS"),
+    (re.compile(r"(written|writes it) to [^;\n]*; [^;\n]* ha(s|ve) it already"), r"\1 to SYSTEMS"),
     (re.compile(r" +"), " "),
     (re.compile(r" $", re.MULTILINE), ""),
 )

@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from datasyncd.reconcile.delivery import Plan
 from datasyncd.reconcile.fingerprint import Fingerprinter
 from datasyncd.reconcile.guards import Item, exceeds, withhold
-from datasyncd.reconcile.rules import FieldNumber, WriteClass
+from datasyncd.reconcile.rules import FieldNumber, LinkRule, WriteClass
 from datasyncd.state.transaction import Tx
 
 from . import drift, restored
 from .link import Link
 
 _EVERYTHING = frozenset(WriteClass)
+
+
+def pending_of(waiting: Mapping[int, int]) -> dict[WriteClass, int]:
+    """How many records wait for a write of each class. `waiting`: by the classes that they are owed together."""
+    return {c: sum(n for bits, n in waiting.items() if bits & c) for c in WriteClass}
+
+
+def too_many(tx: Tx, rule: LinkRule, pending: Mapping[WriteClass, int]) -> tuple[set[WriteClass], int]:
+    """Classes of which too much would be written by a link, and how many records it is a share of; -1: none was near
+    its limit, and nobody counted."""
+    bound = -1
+    held = set()
+    for write_class in rule.guards:
+        count = pending[write_class] + tx.guards.sent(rule.system, rule.entity, write_class, tx.at)
+        if count < rule.at_least:
+            continue
+        if bound < 0:
+            bound = tx.clusters.bound(rule.system, rule.object)
+        if exceeds(rule, write_class, count, bound):
+            held.add(write_class)
+    return held, bound
+
+
+def lost_somewhere(tx: Tx, entity: str) -> frozenset[WriteClass]:
+    """What is held in all systems because one seems to have lost or blanked it."""
+    return frozenset(known.write_class for known in tx.guards.all() if known.entity == entity and known.source)
 
 
 class Gate:
@@ -45,7 +73,7 @@ class Gate:
                 if (known.system, known.entity, known.source) == (link.system, rule.entity, False):
                     tx.guards.set_state(known.id, "over")
             return False
-        pending = {c: sum(n for bits, n in waiting.items() if bits & c) for c in WriteClass}
+        pending = pending_of(waiting)
         self.creates = pending[WriteClass.CREATE]
         own = self._judge_own(tx, pending)
         self._blanked = self._judge_sources(tx) if pending[WriteClass.CLEAR] else None
@@ -57,29 +85,18 @@ class Gate:
     def _judge_own(self, tx: Tx, pending: dict[WriteClass, int]) -> set[WriteClass]:
         """Classes of which too much would be written here."""
         link, rule = self.link, self.link.rule
-        bound = -1
-        held = set()
-        for write_class in rule.guards:
-            count = pending[write_class] + tx.guards.sent(link.system, rule.entity, write_class, tx.at)
+        held, self._bound = too_many(tx, rule, pending)
+        for write_class in rule.guards.keys() - held:
             guard = tx.guards.held(link.system, rule.entity, write_class, False)
-            if guard is None and count < rule.at_least:
-                continue
-            if bound < 0:
-                bound = tx.clusters.bound(link.system, link.object)
-            if exceeds(rule, write_class, count, bound):
-                held.add(write_class)
-            elif guard is not None:
+            if guard is not None:
                 tx.guards.set_state(guard, "over")
                 tx.outbox.wake(link.system, rule.entity, tx.at)
-        self._bound = bound
         return held
 
     def _of_sources(self, tx: Tx) -> frozenset[WriteClass]:
         """What guards of sources hold now."""
-        held = {
-            known.write_class for known in tx.guards.all() if known.entity == self.link.rule.entity and known.source
-        }
-        return frozenset(held if self._blanked is None else held | {WriteClass.CLEAR})
+        held = lost_somewhere(tx, self.link.rule.entity)
+        return held if self._blanked is None else held | {WriteClass.CLEAR}
 
     def _judge_sources(self, tx: Tx) -> tuple[str, int] | None:
         """A system in which more records were blanked within the hour than its limit allows."""

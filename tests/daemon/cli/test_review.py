@@ -333,3 +333,55 @@ def test_a_record_is_split_off_and_merged_again_by_hand(tmp_path: Path) -> None:
     assert (wrong.exit_code, "expected SYSTEM:ID" in wrong.err) == (64, True)
     both = shop.runs("identity", "merge", "contact", "crm:1", "crm:2")
     assert (both.exit_code, "both have a record in" in both.out + both.err) == (1, True)
+
+
+def test_a_choice_says_who_will_write_it_and_when(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.disagrees()
+    (found,) = shop.runs("conflicts", "--json").json
+
+    preview = shop.runs("resolve", found["id"], "--use", "it", "--preview")
+    done = shop.runs("resolve", found["id"], "--use", "it")
+    assert "; would be written to crm, mail\n" in preview.out
+    assert "; will be written to crm, mail by the next sync (no daemon runs)\n" in done.out
+    assert shop.holds("crm", 1, "language") != "it"
+
+    shop.runs("sync")
+    assert [shop.holds(system, 1, "language") for system in ("crm", "mail")] == ["it", "it"]
+    again = shop.runs("conflicts", "list", "--all", "--json").json
+    with shop.daemon():
+        shop.says("crm", 2, language="de")
+        shop.says("mail", 2, language="fr")
+        shop.runs("sync")
+        (new,) = [report for report in shop.runs("conflicts", "--json").json if report not in again]
+        said = shop.runs("resolve", new["id"], "--use", "it", "--preview", "--json").json
+        told = shop.runs("resolve", new["id"], "--use", "it")
+        assert said["daemon"] is True
+        assert "; the daemon writes it to crm, mail\n" in told.out
+
+
+def test_a_choice_that_a_guard_will_hold_says_so(tmp_path: Path) -> None:
+    """Each alone is below the limit; all three are not."""
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    for n in (1, 2, 3):
+        shop.says("crm", n, language="de")
+        shop.says("mail", n, language="fr")
+    shop.runs("sync")
+    everyone = ("resolve", "--where", 'field == "language"', "--use", "it")
+
+    one = shop.runs("resolve", shop.runs("conflicts", "--json").json[0]["id"], "--use", "it", "--preview", "--json")
+    preview, previewed = shop.runs(*everyone, "--preview"), shop.runs(*everyone, "--preview", "--json").json
+    done = shop.runs(*everyone)
+
+    assert [row["held"] for row in one.json["resolved"]] == [[]]
+    assert [row["held"] for row in previewed["resolved"]] == [["mail"]] * 3
+    assert previewed["daemon"] is False
+    until = "back from mail, until it is approved"
+    assert preview.out.count(f"; would be written to crm; a guard would hold it {until}\n") == 3
+    by_sync = "will be written to crm by the next sync (no daemon runs)"
+    assert done.out.count(f"; {by_sync}; a guard holds it {until}\n") == 3
+    shop.runs("sync")
+    assert [shop.holds("crm", n, "language") for n in (1, 2, 3)] == ["it"] * 3
+    assert [shop.holds("mail", n, "language") for n in (1, 2, 3)] == ["fr"] * 3
+    assert [guard["count"] for guard in shop.runs("guard", "--json").json] == [3]

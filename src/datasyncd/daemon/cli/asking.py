@@ -86,10 +86,17 @@ def ask_daemon(config: Path | None, command: str, arguments: Mapping[str, Any], 
 
 def answer(config: Path | None, command: str, arguments: Mapping[str, Any], timeout: float | None = TIMEOUT_S) -> Any:
     """The answer to one of `review.commands`. Leaves with the refusal's exit code."""
+    return answer_of(config, command, arguments, timeout)[0]
+
+
+def answer_of(
+    config: Path | None, command: str, arguments: Mapping[str, Any], timeout: float | None = TIMEOUT_S
+) -> tuple[Any, bool]:
+    """The same, and whether a running daemon gave it, which goes on with what was decided at once."""
     try:
-        return ask_daemon(config, command, arguments, timeout)
+        return ask_daemon(config, command, arguments, timeout), True
     except NotRunning:
-        return _from_state(config, command, arguments)
+        return _from_state(config, command, arguments), False
 
 
 def input_file(file: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .asking import answer, common
+from .asking import answer, answer_of, common
 from .menu import Menu
 from .screen import coloured, count, moment, show_json, table, text_of
 
@@ -120,7 +121,7 @@ def resolve(
         raise click.UsageError("ids or --where expected, and not both")
     if [use is not None, source is not None, newest, dismiss, release].count(True) != 1:
         raise click.UsageError("exactly one of --use, --from, --newest, --dismiss and --release expected")
-    found = answer(
+    found, by_daemon = answer_of(
         config,
         "resolve",
         {
@@ -128,6 +129,7 @@ def resolve(
             "release": release, "digest": digest, "preview": preview,
         },
     )  # fmt: skip
+    found = {**found, "daemon": by_daemon}
     if as_json:
         show_json(found)
     else:
@@ -180,12 +182,26 @@ def _subject(report: dict[str, Any]) -> str:
     return " ".join(str(report[name]) for name in ("entity", "key", "field") if report.get(name) is not None)
 
 
+def _writes(row: dict[str, Any], would: str, *, daemon: bool) -> Iterator[str]:
+    """What becomes of the writes that a decision makes due. A daemon of an older version says nothing of guards."""
+    held = row.get("held", [])
+    passing = [system for system in row["writes"] if system not in held]
+    if passing and would:
+        yield f"would be written to {', '.join(passing)}"
+    elif passing and daemon:
+        yield f"the daemon writes it to {', '.join(passing)}"
+    elif passing:
+        yield f"will be written to {', '.join(passing)} by the next sync (no daemon runs)"
+    if held:
+        yield f"a guard {'would hold' if would else 'holds'} it back from {', '.join(held)}, until it is approved"
+
+
 def _show_resolution(found: dict[str, Any]) -> None:
     would = "would be " if found["preview"] else ""
     for row in found["resolved"]:
         what = _subject(row)
         to = f" -> {text_of(row['chosen'])}" if row["action"] == "choose" else ""
-        writes = f"; {would}written to {', '.join(row['writes'])}" if row["writes"] else ""
+        writes = "".join(f"; {text}" for text in _writes(row, would, daemon=found["daemon"]))
         verb = "has" if len(row["have"]) == 1 else "have"
         have = f"; {', '.join(row['have'])} {verb} it already" if row["have"] else ""
         click.echo(f"{row['id']}  {would}{DONE[row['action']]}  {what}{to}{writes}{have}")

@@ -39,6 +39,7 @@ from .conflicts import (
     shown_reports,
     versions_digest,
 )
+from .foreseen import Foreseen
 from .refusal import Misused, OutOfDate, Unable, unknown
 from .release import unblock
 from .selection import selects
@@ -83,6 +84,8 @@ class Resolved(msgspec.Struct, kw_only=True):
     chosen: Value
     writes: list[str]
     """Systems that are owed a write because of it."""
+    held: list[str]
+    """Those of them in which a guard holds it, for a person to approve."""
     have: list[str]
     """Systems that are owed none, since their record shows the value already."""
 
@@ -132,22 +135,26 @@ def resolve(
         reports = selects(tx, terms, where)
     else:
         reports = reports_named(tx, ids)
-    out = Resolution([], [], preview)
+    out, foreseen = Resolution([], [], preview), Foreseen()
     for start in range(0, len(reports), _BATCH):
-        _Batch(tx, terms, way, by, digest, out).run(reports[start : start + _BATCH])
+        _Batch(tx, terms, way, by, digest, out, foreseen).run(reports[start : start + _BATCH])
+    foreseen.tell(tx)
     return out
 
 
 class _Batch:
     """Some reports and their clusters."""
 
-    def __init__(self, tx: Tx, terms: Terms, way: Way, by: str, digest: str | None, out: Resolution) -> None:
+    def __init__(
+        self, tx: Tx, terms: Terms, way: Way, by: str, digest: str | None, out: Resolution, foreseen: Foreseen
+    ) -> None:
         self.tx = tx
         self.terms = terms
         self.way = way
         self.by = by
         self.digest = digest
         self.out = out
+        self.foreseen = foreseen
         self.over: dict[bytes, tuple[str, str, Value]] = {}
         """Reports that end: their state, what was done and what was chosen."""
 
@@ -181,7 +188,11 @@ class _Batch:
                     if resolved.action != DISMISS:
                         one = resolved.action == RELEASE and report.system is not None
                         number = None if one else report.field
-                        resolved.writes, resolved.have = _owed(cluster, entity, number, self.terms.fp)
+                        classes, resolved.have = _owed(cluster, entity, number, self.terms.fp)
+                        resolved.writes = sorted(classes)
+                        self.foreseen.decided(resolved.held, entity, classes)
+                if self.out.preview:
+                    self.foreseen.would_wait(cluster, entity)
         if not self.out.preview:
             if cluster is not None:
                 self.tx.clusters.save([cluster], self.tx.stamp)
@@ -243,6 +254,7 @@ class _Batch:
             action="choose" if action == FREE else action,
             chosen=shown(self.terms.rule(report.field), chosen) if action == FREE else None,
             writes=[],
+            held=[],
             have=[],
         )
 
@@ -295,20 +307,26 @@ class _Batch:
 
 def _owed(
     cluster: Cluster, entity: EntityRule, number: FieldNumber | None, fp: Fingerprinter
-) -> tuple[list[str], list[str]]:
-    """Systems that a decision about this field makes a write due to, and those whose records show the value already."""
-    writes: set[str] = set()
+) -> tuple[dict[str, int], list[str]]:
+    """Systems that a decision about this field makes a write due to, with the classes of it that a guard may hold, and
+    those whose records show the value already."""
+    writes: dict[str, int] = {}
     have: set[str] = set()
     for system, due in cluster.outbox.items():
         before = cluster.was_due.get(system)
-        if due.owed.classes & ~SHOWN & ~(before.owed.classes if before is not None else 0):
-            writes.add(system)
+        if new := due.owed.classes & ~SHOWN & ~(before.owed.classes if before is not None else 0):
+            writes[system] = new
         link, binding = entity.links[system], cluster.binding_in(system)
         if cluster.state == ClusterState.LIVE and binding is not None:
             of_field = (debt for debt in debts(cluster, entity, link, binding, fp) if debt.rule.number == number)
             for debt in of_field:
-                (have if debt.shown else writes).add(system)
-    return sorted(writes), sorted(have - writes)
+                if debt.shown:
+                    have.add(system)
+                elif debt.rule.consent and debt.choice.value == CONSENT_OUT:
+                    writes[system] = 0  # an opt-out passes all guards
+                else:
+                    writes[system] = writes.get(system, 0) | debt.write_class
+    return writes, sorted(have - writes.keys())
 
 
 def _action(report: StoredReport, way: Way) -> str:
