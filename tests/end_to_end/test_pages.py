@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from datasyncd.adapters import registry
+from datasyncd.adapters.amqp.adapter import AmqpOptions
 from datasyncd.adapters.carddav.adapter import CarddavOptions
 from datasyncd.adapters.contract import ObjectSpec
 from datasyncd.adapters.csv.adapter import CsvOptions
@@ -85,6 +86,7 @@ NOT_RUN = {
     ("docs/how-to/connect-carddav.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-nats.md", "nats stream add"): "asks a server that only its reader has",
     ("docs/how-to/connect-nats.md", "datasyncd check"): "asks a server that only its reader has",
+    ("docs/how-to/connect-amqp.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-redis.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-tryton.md", "datasyncd check"): "asks a server that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
@@ -276,6 +278,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
     ]
     types: list[type[msgspec.Struct]] = [fields.Text, fields.Phone, fields.Enum, fields.Set, fields.Consent]
     options: list[type[msgspec.Struct]] = [
+        AmqpOptions,
         CarddavOptions,
         CsvOptions,
         DuckdbOptions,

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from datasyncd.daemon.cli.group import group
+from tests.servers import rabbitmq
 from tests.servers.nats import PASSWORD, USER, Streams
 from tests.servers.redis import PASSWORD as REDIS_PASSWORD
 from tests.servers.redis import Server
@@ -46,7 +47,7 @@ direction = "both"
 map = {{ email = "email", name = "name", phone = "phone" }}
 
 [links.bus.contact]
-object = "people"
+object = "{object}"
 key = "id"
 direction = "both"
 map = {{ email = "email", name = "name", phone = "phone" }}
@@ -60,6 +61,7 @@ class Stream(Protocol):
 
     config: str
     """What a config says of it."""
+    object: str
 
     def send(self, key: str, state: Mapping[str, Any] | None) -> None:
         """One message; None: a tombstone."""
@@ -71,6 +73,8 @@ class Stream(Protocol):
 
 
 class NatsStream:
+    object = "people"
+
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
         self.config = f'adapter = "nats"\nurl = "{streams.server.url}"\nuser = "{USER}"\npassword = "{PASSWORD}"'
@@ -86,6 +90,8 @@ class NatsStream:
 
 
 class RedisStream:
+    object = "people"
+
     def __init__(self, redis: Server) -> None:
         self._redis = redis
         self.config = f'adapter = "redis"\nurl = "{redis.url}"\nuser = "{USER}"\npassword = "{REDIS_PASSWORD}"'
@@ -97,13 +103,30 @@ class RedisStream:
         return {key: json.loads(data) for key, data in self._redis.last().items() if data is not None}
 
 
+class RabbitStream:
+    def __init__(self) -> None:
+        self._rabbit = rabbitmq.found()
+        self.object = self._rabbit.stream
+        self.config = f'adapter = "amqp"\nurl = "{self._rabbit.url}"'
+        anyio.run(self._rabbit.make)
+
+    def send(self, key: str, state: Mapping[str, Any] | None) -> None:
+        anyio.run(self._rabbit.send, {key: None if state is None else json.dumps(state).encode()})
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        return {key: json.loads(data) for key, data in anyio.run(self._rabbit.last).items() if data}
+
+    def drop(self) -> None:
+        anyio.run(self._rabbit.drop)
+
+
 class Stores:
     """A folder with a config, the CRM in it, and the stream."""
 
     def __init__(self, folder: Path, stream: Stream) -> None:
         self.folder = folder
         self.stream = stream
-        (folder / "config.toml").write_text(CONFIG.format(bus=stream.config), encoding="utf-8")
+        (folder / "config.toml").write_text(CONFIG.format(bus=stream.config, object=stream.object), encoding="utf-8")
         with self.db() as db:
             db.execute("CREATE TABLE contacts (id INTEGER PRIMARY KEY, email TEXT, name TEXT, phone TEXT)")
 
@@ -129,11 +152,17 @@ class Stores:
         return self.run("sync", code=code)["written"]
 
 
-@pytest.fixture(params=["nats", "redis"])
-def stream(request: pytest.FixtureRequest) -> Stream:
-    if request.param == "nats":
-        return NatsStream(request.getfixturevalue("streams"))
-    return RedisStream(request.getfixturevalue("redis"))
+@pytest.fixture(params=["nats", "redis", "amqp"])
+def stream(request: pytest.FixtureRequest) -> Iterator[Stream]:
+    match request.param:
+        case "nats":
+            yield NatsStream(request.getfixturevalue("streams"))
+        case "redis":
+            yield RedisStream(request.getfixturevalue("redis"))
+        case _:
+            rabbit = RabbitStream()
+            yield rabbit
+            rabbit.drop()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ GROUP = "datasyncd.adapters"
 """Name of the entry points by which other packages add kinds."""
 
 _BUILT_IN = {
+    "amqp": "datasyncd.adapters.amqp.adapter",
     "carddav": "datasyncd.adapters.carddav.adapter",
     "csv": "datasyncd.adapters.csv.adapter",
     "duckdb": "datasyncd.adapters.duckdb.adapter",

@@ -1,0 +1,1 @@
+"""RabbitMQ: stream queues, which keep what is published to them."""
