@@ -39,7 +39,7 @@ def adapters() -> None:
     """The kinds of system that a config can name. Without a sub-command: list; with the name of a kind: its sheet."""
 
 
-@adapters.command("list")
+@adapters.command("list", short_help="The kinds, or the sheet of one.")
 @common
 @click.argument("kind", required=False)
 def list_(config: Path | None, as_json: bool, kind: str | None) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BROKEN = 1
 
 
-@click.command()
+@click.command(short_help="Tries what a configured system promises.")
 @common
 @click.argument("name")
 def certify(config: Path | None, as_json: bool, name: str) -> None:

@@ -11,7 +11,7 @@ from .screen import show_json
 from .stopped import USAGE, stop
 
 
-@click.command()
+@click.command(short_help="Makes the package of an adapter that is yet to be written.")
 @common
 @click.argument("name")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
