@@ -33,8 +33,9 @@ def test_a_kind_is_told_by_its_options_with_types_defaults_and_meaning() -> None
     [path, *others] = sheet("csv")["options"]
 
     assert (path["name"], path["type"], path["required"]) == ("path", "text", True)
-    assert {option["name"]: option["default"] for option in others} == {
-        "lock": False, "settle_ms": 50, "create": False, "delimiter": None, "encoding": "utf-8",
+    defaults = {option["name"]: option["default"] for option in others}
+    assert {name: defaults[name] for name in ("lock", "settle_ms", "create", "delimiter", "encoding")} == {
+        "lock": False, "settle_ms": None, "create": False, "delimiter": None, "encoding": "utf-8",
     }  # fmt: skip
     assert "take" in next(option["doc"] for option in others if option["name"] == "lock")
 
