@@ -20,6 +20,8 @@ from datasyncd.reconcile.register import Hold
 from datasyncd.reconcile.rules import EntityRule, FieldNumber, FieldRule, Policy, Value
 from datasyncd.state.transaction import Tx
 
+from .review.seen import WRITES
+
 BATCH = 1_000
 
 
@@ -61,7 +63,7 @@ def _moved(tx: Tx, cluster: Cluster, since: int) -> dict[FieldNumber, set[str]]:
         if system is None:
             continue
         for number in {row[0] for row in line.fields}:
-            if line.kind in ("write", "create"):
+            if line.kind in WRITES:
                 owed.get(number, {}).pop(system, None)
             elif line.kind in ("found", "edit") and line.at <= since:
                 owed.setdefault(number, {}).update((other, system) for other in names - {system})

@@ -6,7 +6,8 @@ what it says it accepted; each with the context of the attempt, never with the r
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -55,7 +56,7 @@ def accepted(
         for number, reason in sorted(left_out.items()):
             block(cluster, binding, frozenset({number}), reason, ReportKind.REFUSED, link, fp, effects)
         if image is None or not link.creates_are_receipts:
-            _adopt_later(cluster, attempt, binding, effects, epoch)
+            _adopt_later(cluster, attempt, binding, entity, effects, epoch)
             return binding
     binding.ext_id = ext_id
     binding.epoch = epoch
@@ -100,7 +101,7 @@ def accepted(
     effects.journal.append(
         Entry(
             cluster.id, "create" if attempt.op == "create" else "write", link.system, binding.id, effects.cause,
-            [(number,) for number in sent],
+            _sent(cluster, attempt, sent, entity),
         )
     )  # fmt: skip
     return binding
@@ -123,7 +124,9 @@ def _created(cluster: Cluster, attempt: Attempt, ext_id: str, link: LinkRule) ->
     return binding
 
 
-def _adopt_later(cluster: Cluster, attempt: Attempt, binding: Binding, effects: Effects, epoch: int) -> None:
+def _adopt_later(
+    cluster: Cluster, attempt: Attempt, binding: Binding, entity: EntityRule, effects: Effects, epoch: int
+) -> None:
     """A create that answered without a trustworthy image binds the record; a reading by key then adopts it,
     with the create as a ghost, because the answer may describe an earlier attempt."""
     binding.epoch = epoch
@@ -145,9 +148,29 @@ def _adopt_later(cluster: Cluster, attempt: Attempt, binding: Binding, effects: 
             attempt.system,
             binding.id,
             effects.cause,
-            [(f,) for f in attempt.body.numbers],
+            _sent(cluster, attempt, attempt.body.numbers, entity),
         )
     )
+
+
+def _sent(
+    cluster: Cluster, attempt: Attempt, numbers: Iterable[FieldNumber], entity: EntityRule
+) -> list[tuple[Any, ...]]:
+    """Fields of a write for the journal: each with the edits that the write knew of, where its register has moved on
+    since the write was noted, and with its value, where that is made of many edits."""
+    regs, fields = cluster.regs, attempt.body.fields
+    out: list[tuple[Any, ...]] = []
+    for number in numbers:
+        # What is sent as it was founded is written out before its register moves.
+        _fp, ctx, value, _depth = fields.get(number) or (b"", None, None, 0)
+        reg = regs.get(number) if ctx is not None else None
+        overtaken = ctx is not None and reg is not None and ctx is not reg.ctx and not dominates(ctx, reg.ctx)
+        known = cluster.dots(ctx) if ctx is not None and overtaken else None
+        if number in entity.merged and number in fields:
+            out.append((number, known, value))
+        else:
+            out.append((number,) if known is None else (number, known))
+    return out
 
 
 def _take_image(
@@ -297,11 +320,7 @@ def block(
     cluster.rescan = True
     for field in sorted(numbers) if binding is not None else [None]:
         concerned = link.pushes if field is None else (field,)
-        dots = [
-            (*cluster.body.actors[actor], n)
-            for ctx in cluster.contexts(concerned).values()
-            for actor, n in sorted(ctx.items())
-        ]
+        dots = [dot for ctx in cluster.contexts(concerned).values() for dot in cluster.dots(ctx)]
         digest = fp.of_dots(f"{kind}:{link.system}", cluster.id, field, dots)
         for known, about in cluster.reports.items():
             if known != digest and about[0] in _REFUSALS and about[1:] == (field, link.system):

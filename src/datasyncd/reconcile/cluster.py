@@ -410,6 +410,10 @@ class Cluster(msgspec.Struct, gc=False):
             if number in founded or number in regs
         }
 
+    def dots(self, ctx: Ctx) -> list[tuple[int, int, int]]:
+        """The last edit of each author that a context covers: binding, incarnation, n."""
+        return [(*self.body.actors[actor], n) for actor, n in sorted(ctx.items())]
+
     def ghosts(self, binding: Binding) -> list[Attempt]:
         """Writes to this record, its creates included, whose effect nobody knows."""
         if not self.attempts:

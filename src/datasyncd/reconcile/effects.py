@@ -94,7 +94,8 @@ class Entry(msgspec.Struct):
     cause: str
     """What made it: pull, read, push, a person's command."""
     fields: list[tuple[Any, ...]] = []
-    """(field, incarnation, n, value, time) for an edit; (field,) for a write."""
+    """(field, incarnation, n, value, time) for an edit. For a write: (field,); (field, dots) if it was overtaken: other
+    edits came in between, and it knew of these alone; (field, dots or None, value) for a set or a counter."""
     first: First | None = None
     """More edits, in short."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from datasyncd.daemon.review.refusal import Misused
+from datasyncd.reconcile.rules import Policy
 
 from .world import World, linked
 
@@ -46,7 +47,7 @@ def test_changes_come_oldest_first_with_what_was_before() -> None:
     assert (edited["field"], edited["was"], edited["value"], edited["now"]) == ("first_name", "Ann", "Anna", "Anna")
     assert edited["dot"].endswith(":2")
     [written] = told["changes"][4]["fields"]
-    assert (written["field"], written["value"], written["now"], written["dot"]) == ("first_name", None, "Anna", None)
+    assert (written["field"], written["value"], written["now"], written["dot"]) == ("first_name", "Anna", "Anna", None)
 
 
 def test_an_edit_that_makes_a_conflict_names_it_and_what_counts_then() -> None:
@@ -107,6 +108,23 @@ def test_a_settled_conflict_that_was_chosen_anew_was_what_the_policy_said() -> N
 
     assert values(past(world, settled))["first_name"] == "Anna"
     assert values(past(world, moments(world)[-1]))["first_name"] == "Annie"
+
+
+def test_a_write_whose_value_cannot_be_told_any_more_names_the_version_that_was_sent() -> None:
+    world, _id = linked(first_name="Ann")
+    world.reads("mail", record(world, "mail"), first_name="Annie")
+    world.reads("crm", "17", first_name="Anna")
+    sent = history(world)["changes"][-1]["fields"][0]["dot"]
+    world.delivers("prefs")
+    written = history(world)["changes"][-1]["fields"][0]
+    assert (written["value"], written["dot"]) == ("Anna", None)
+
+    [report] = world.asks("conflicts", every=True)
+    world.asks("resolve", ids=[report["id"]], use="Annie")
+    world.takes("first_name", Policy.MANUAL)
+
+    [written] = [c["fields"][0] for c in history(world)["changes"] if (c["kind"], c["system"]) == ("write", "prefs")]
+    assert (written["value"], written["now"], written["decided"], written["dot"]) == (None, None, False, sent)
 
 
 def test_before_it_was_known_a_record_was_nothing() -> None:

@@ -89,8 +89,18 @@ class World:
             first_contact="newest",
             match_text=match_text,
         )
+        self._terms()
+
+    def _terms(self) -> None:
         readers = {number: reader(TYPES[name]) for name, number in self.numbers.items()}
         self.terms = Terms({ENTITY: self.rule}, self.fp, readers)
+
+    def takes(self, name: str, policy: Policy) -> None:
+        """The config gives a field another policy."""
+        number = self.numbers[name]
+        field = msgspec.structs.replace(self.rule.fields[number], policy=policy)
+        self.rule = msgspec.structs.replace(self.rule, fields={**self.rule.fields, number: field})
+        self._terms()
 
     def _now(self) -> int:
         self.at += SECOND

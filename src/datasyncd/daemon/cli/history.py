@@ -43,13 +43,24 @@ def _show(found: dict[str, Any]) -> None:
 
 def _told(kind: str, field: dict[str, Any]) -> str:
     """One field of a change."""
+    if kind in ("create", "write"):
+        return f"{field['field']} = {_brought(field)}"
     if field["dot"] is None and kind != "overruled":
-        return f"{field['field']} = {_now(field)}" if kind in ("create", "write") else str(field["field"])
+        return str(field["field"])
     edited = f", edited {moment(field['edited_at'])}" if field["edited_at"] else ""
     text = f"{field['field']}: {text_of(field['was'])} -> {text_of(field['value'])}{edited}"
     if kind == "overruled":
         return f"{text}; overruled"
     return f"{text}; conflict {field['report'][:8]}, now {_now(field)}" if field["report"] else text
+
+
+def _brought(field: dict[str, Any]) -> str:
+    """What a write of ours brought, and what counted by the time that it was accepted."""
+    if field["dot"] is not None:
+        return f"(what counted after {field['dot']})"
+    if field["decided"] and field["now"] == field["value"]:
+        return text_of(field["value"])
+    return f"{text_of(field['value'])}; by then {_now(field)}"
 
 
 def _now(field: dict[str, Any]) -> str:

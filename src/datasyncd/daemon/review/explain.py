@@ -23,7 +23,7 @@ from .. import drift
 from .because import because
 from .held_by import Holder, holders
 from .keys import cluster_named
-from .seen import Edit, edits_of
+from .seen import Edit, edits_of, write_of
 from .terms import Dot, Terms, dot_text, shown
 from .timestamp import timestamp_or_none
 
@@ -239,6 +239,6 @@ def _by_field(edits: Sequence[Edit]) -> dict[FieldNumber, list[Edit]]:
 def _sent(journal: Sequence[JournalRow], number: FieldNumber) -> dict[str, str]:
     out: dict[str, str] = {}
     for row in journal:
-        if row.kind in ("write", "create") and row.system is not None and [number] in row.fields:
+        if row.system is not None and write_of(row, number) is not None:
             out[row.system] = timestamp_or_none(row.at) or ""
     return out

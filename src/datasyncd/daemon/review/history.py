@@ -17,8 +17,8 @@ from datasyncd.state.transaction import Tx
 
 from .keys import cluster_named
 from .refusal import Misused
-from .replay import Replay, Standing
-from .seen import Edit, edits_of
+from .replay import Replay, Standing, sent
+from .seen import Edit, edits_of, write_of
 from .terms import Dot, Terms, dot_text, shown
 from .timestamp import timestamp, timestamp_or_none
 
@@ -32,7 +32,7 @@ class FieldChange(msgspec.Struct, kw_only=True):
 
     field: str
     value: Value
-    """What was entered; null for a write of ours, which brings what counts."""
+    """What was entered; of a write of ours, what was sent."""
     was: Value
     """What counted before."""
     now: Value
@@ -40,7 +40,8 @@ class FieldChange(msgspec.Struct, kw_only=True):
     decided: bool
     """False: the values differ and a person is to choose; `now` is then null."""
     dot: str | None
-    """The edit; null: it was overruled on arrival, or the change is no edit."""
+    """The edit; null: it was overruled on arrival, or the change is no edit. Of a write of which it can no longer be
+    told what was sent: the last edit that it knew of, and `value` is null."""
     edited_at: str | None
     report: str | None
     """Id of the conflict that the edit made."""
@@ -175,7 +176,7 @@ class _Story:
             run=row.run,
             fields=[
                 *(self._edited(row, edit) for edit in sorted(edits, key=lambda edit: edit.field)),
-                *(self._named(row, number) for number in named),
+                *(self._brought(row, number) for number in named),
             ],
         )
 
@@ -184,6 +185,21 @@ class _Story:
         change.value = shown(self.terms.rule(edit.field), edit.value)
         change.dot = dot_text(edit.dot)
         change.edited_at = timestamp_or_none(edit.edited_at)
+        return change
+
+    def _brought(self, row: JournalRow, number: FieldNumber) -> FieldChange:
+        """A field that is named without an edit: of a write of ours, with what was sent."""
+        change, write, rule = self._named(row, number), write_of(row, number), self.terms.rule(number)
+        if write is None:
+            return change
+        standing = sent(self._past.get(number, []), row, write)
+        if write.has_value:
+            change.value = shown(rule, write.value)
+        elif standing is None or standing.decided:
+            change.value = shown(rule, standing.value if standing is not None else None)
+        else:
+            # By the rules of then somebody had won: the config has changed since.
+            change.dot = dot_text(standing.edit)
         return change
 
     def _named(self, row: JournalRow, number: FieldNumber) -> FieldChange:

@@ -21,10 +21,8 @@ from datasyncd.reconcile.register import Hold, Reg, Sib
 from datasyncd.reconcile.rules import EntityRule, FieldRule, Policy, Value
 from datasyncd.state.records import JournalRow, StoredReport
 
-from .seen import Edit, edits_of
+from .seen import Edit, Write, edits_of, write_of
 from .terms import Dot
-
-_WRITES = ("write", "create")
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -34,6 +32,7 @@ class Standing(msgspec.Struct, frozen=True):
     """When the edit was read."""
     row: int
     """The journal line of the edit."""
+    edit: Dot
     value: Value
     decided: bool
     """False: the values differed and a person was to choose."""
@@ -41,6 +40,23 @@ class Standing(msgspec.Struct, frozen=True):
     """The edit that counts; None for a set or a counter, and where nobody has won."""
     report: bytes | None
     """Digest of the conflict that the edit made."""
+
+
+def sent(past: Sequence[Standing], row: JournalRow, write: Write) -> Standing | None:
+    """What counted when a write of ours was noted, which is what it brought; None: nothing did."""
+    return past[count - 1] if (count := _known(past, row, write)) else None
+
+
+def _known(past: Sequence[Standing], row: JournalRow, write: Write) -> int:
+    """How many edits of `past` a write knew of."""
+    for count in range(len(past), 0, -1):
+        binding, incarnation, n = past[count - 1].edit
+        if write.known is None:
+            if past[count - 1].row < row.id:
+                return count
+        elif n <= write.known.get((binding, incarnation), 0):
+            return count
+    return 0
 
 
 class Replay:
@@ -81,16 +97,17 @@ class Replay:
                     continue
                 report = self._conflict(edit)
                 if report is None:
-                    out.append(Standing(row.at, row.id, edit.value, True, edit.dot, None))
+                    out.append(Standing(row.at, row.id, edit.dot, edit.value, True, edit.dot, None))
                 else:
                     choice = self._choice(rule, edit, report)
                     winner = next((c.dot for c in report.body.candidates if choice.value == c.value), None)
                     value = choice.value if choice.decided else None
                     out.append(
                         Standing(
-                            row.at, row.id, value, choice.decided, winner if choice.decided else None, report.digest
+                            row.at, row.id, edit.dot, value, choice.decided, winner if choice.decided else None,
+                            report.digest,
                         )
-                    )
+                    )  # fmt: skip
         return out
 
     def _conflict(self, edit: Edit) -> StoredReport | None:
@@ -132,9 +149,13 @@ class Replay:
         seen: dict[int, set[int]] = {}
         """By record: its elements as last read or written, and the edits that it embodies."""
         edits: set[int] = set()
+        after: list[frozenset[str]] = [frozenset()]
+        """What is in it before the first edit, and after each."""
         for row in self._journal:
-            if row.kind in _WRITES and [rule.number] in row.fields:
-                holds[row.binding_id], seen[row.binding_id] = frozenset(alive), set(edits)
+            if (write := write_of(row, rule.number)) is not None:
+                count = _known(out, row, write)
+                holds[row.binding_id] = frozenset(write.value or ()) if write.has_value else after[count]
+                seen[row.binding_id] = set(range(count))
             for edit in edits_of([row]):
                 if edit.field != rule.number or edit.dot is None:
                     continue
@@ -151,7 +172,8 @@ class Replay:
                 alive = {element: keeps for element, keeps in alive.items() if keeps}
                 holds[record] = now
                 seen.setdefault(record, set()).add(len(edits) - 1)
-                out.append(Standing(row.at, row.id, sorted(alive) or None, True, None, None))
+                after.append(frozenset(alive))
+                out.append(Standing(row.at, row.id, edit.dot, sorted(alive) or None, True, None, None))
         return out
 
     def _counter(self, rule: FieldRule) -> list[Standing]:
@@ -160,8 +182,10 @@ class Replay:
         held: dict[int, Value] = {}
         """By record its value as last read or written."""
         for row in self._journal:
-            if row.kind in _WRITES and [rule.number] in row.fields:
-                held[row.binding_id] = total(Reg(steps, {}))
+            if (write := write_of(row, rule.number)) is not None:
+                standing = sent(out, row, write)
+                counted = standing.value if standing is not None else total(Reg([], {}))
+                held[row.binding_id] = write.value if write.has_value else counted
             for edit in edits_of([row]):
                 if edit.field != rule.number or edit.dot is None:
                     continue
@@ -170,5 +194,5 @@ class Replay:
                 else:
                     steps.append(Sib(0, 1, step(held.get(edit.binding), edit.value)))
                     held[edit.binding] = edit.value
-                out.append(Standing(row.at, row.id, total(Reg(steps, {})), True, None, None))
+                out.append(Standing(row.at, row.id, edit.dot, total(Reg(steps, {})), True, None, None))
         return out

@@ -12,6 +12,8 @@ from datasyncd.state.transaction import Tx
 
 from .terms import Dot
 
+WRITES = ("write", "create")
+"""Kinds of lines that are writes of ours."""
 _EDIT_FIELDS = 5
 """An edited field in a journal line: its number, incarnation, n, value, time. Other lines name only the number."""
 
@@ -40,6 +42,28 @@ def edits_of(rows: Iterable[JournalRow]) -> list[Edit]:
             dot = (row.binding_id, incarnation, n) if row.kind != "overruled" else None
             out.append(Edit(number, dot, value, row.system, at, row.at, row.cause, row.run, row.binding_id))
     return out
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One field of a write of ours."""
+
+    known: dict[tuple[int, int], int] | None
+    """The edits that it knew of: by record and incarnation the number of the last one. None: all before its line."""
+    has_value: bool = False
+    """The line holds the value that was sent."""
+    value: Value = None
+
+
+def write_of(row: JournalRow, number: FieldNumber) -> Write | None:
+    """What a line of the journal says of a field that it brought; None: it is no write of ours, or not of it."""
+    if row.kind not in WRITES:
+        return None
+    for field, *rest in row.fields:
+        if field == number:
+            dots = rest[0] if rest else None
+            known = None if dots is None else {(binding, incarnation): n for binding, incarnation, n in dots}
+            return Write(known, True, rest[1]) if len(rest) > 1 else Write(known)
+    return None
 
 
 class Sightings:
