@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
+from typing import IO
 
 import anyio
 import anyio.lowlevel
@@ -23,13 +24,14 @@ from datasyncd.adapters.csv.form import CsvForm
 from datasyncd.adapters.csv.sheet import CsvSheet
 from datasyncd.adapters.errors import NotFound, Transient, Unreachable
 from datasyncd.adapters.files import content as files_content
-from datasyncd.adapters.files import lock, watch
+from datasyncd.adapters.files import local, lock, watch, writers
 from datasyncd.adapters.files.adapter import FolderAdapter
 from datasyncd.adapters.files.exchange import exchange
 from datasyncd.adapters.testing.desk import context, one, opened, pages, records
 
 CONTACTS = ObjectSpec("contacts", "Id", ("Name",))
 PLAIN = "Id,Name,Other\n1,Ann,x\n2,Bob,y\n"
+UPDATE = [Write("update", "1", {"Name": "Z"})]
 
 
 @pytest.fixture
@@ -66,6 +68,100 @@ def running(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process
+
+
+HOLDS = """
+import sys
+with open(sys.argv[1], sys.argv[2]) as file:
+    file.write(sys.argv[3])
+    file.flush()
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextmanager
+def held_open(folder: Path, mode: str, text: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Another program that has opened the file, has written so much, and pauses."""
+    arguments = [sys.executable, "-c", HOLDS, str(folder / "contacts.csv"), mode, text]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.communicate("")
+
+
+def here(folder: Path, mode: str) -> IO[str]:
+    """The file, opened by this process."""
+    return (folder / "contacts.csv").open(mode)
+
+
+@pytest.mark.parametrize("mode", ["w", "a", "r+"])
+@pytest.mark.parametrize("leases", [True, False])
+async def test_a_file_is_neither_read_nor_written_while_somebody_has_it_open_for_writing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str, leases: bool
+) -> None:
+    monkeypatch.setattr(local, "PATIENCE_S", 0.0)
+    if not leases:
+        monkeypatch.setattr(fcntl, "F_RDLCK", -1)
+    text = PLAIN[:22] if mode != "a" else ""
+    async with opened("csv", folder, CONTACTS, path=".") as desk:
+        before = await records(desk, "contacts")
+        with held_open(folder, mode, text) as process:
+            held = content(folder)
+            says = rf"contacts\.csv is open for writing by 'python\S*' \(process {process.pid}\); it is waited for"
+            for call in (pages(desk, "contacts"), desk.read("contacts", ["2"]), desk.push("contacts", UPDATE)):
+                with pytest.raises(Transient, match=says):
+                    await call
+            assert content(folder) == held
+        (folder / "contacts.csv").write_text(PLAIN)
+        with here(folder, "r"):
+            assert await records(desk, "contacts") == before, "who reads it is in nobody's way"
+
+
+async def test_a_writer_that_closes_the_file_in_time_is_waited_for(folder: Path) -> None:
+    async with opened("csv", folder, CONTACTS, path=".") as desk, anyio.create_task_group() as group:
+        with here(folder, "w") as file:
+            file.write(PLAIN[:22])
+            file.flush()
+            found: list[dict[str, dict[str, object]]] = []
+
+            async def read() -> None:
+                found.append(await records(desk, "contacts"))
+
+            group.start_soon(read)
+            await anyio.sleep(0.5)
+            assert not found
+            file.write(PLAIN[22:])
+    assert [row.keys() for row in found] == [{"1", "2"}]
+
+
+def test_a_file_that_somebody_opened_after_it_was_read_is_not_replaced(folder: Path) -> None:
+    path = folder / "contacts.csv"
+    seen = files_content.read(path, closed=True)
+    with held_open(folder, "a"):
+        assert not files_content.replace(path, seen, b"Id,Name\n", closed=True)
+        assert content(folder) == PLAIN
+    assert files_content.replace(path, seen, b"Id,Name\n", closed=True)
+    assert names(folder) == ["contacts.csv"]
+
+
+async def test_under_a_lock_a_file_may_stay_open(folder: Path) -> None:
+    async with opened("csv", folder, CONTACTS, path=".", lock=True) as desk:
+        with held_open(folder, "a"):
+            assert len(await records(desk, "contacts")) == 2
+            assert isinstance((await desk.push("contacts", UPDATE))[0], Written)
+
+
+def test_a_look_at_who_writes_ends_no_process(folder: Path) -> None:
+    """Whoever opens a file with a lease on it makes the kernel signal the holder."""
+    code = "import sys; print('ready', flush=True)\nwhile True:\n    open(sys.argv[1], 'a').close()"
+    with running(code, str(folder / "contacts.csv")) as process:
+        for _ in range(3000):
+            with open(folder / "contacts.csv", "rb") as file:
+                writers.is_open_for_writing(file.fileno(), folder / "contacts.csv")
+        assert process.poll() is None
+        process.kill()
 
 
 class Ear:

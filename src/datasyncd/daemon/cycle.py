@@ -46,6 +46,8 @@ IDLE_CYCLES = 5
 """Cycles in a row that change nothing, after which what still waits is left to the next `sync`."""
 LINGER_S = 2.0
 """A file without a lock must stay the same for so long before what it lacks counts as deleted."""
+LINGER_AT_END_S = 5.0
+"""The same, if nothing but records at its end is missing, as in a file that somebody writes from the beginning."""
 LONGEST_WAIT_S = 30.0
 """A write that is due later than that is left to the next `sync`."""
 
@@ -104,8 +106,8 @@ def _may_be_half_written(link: Link) -> bool:
     return link.rule.pull_is_reading and link.rule.condition == "none"
 
 
-async def _linger() -> None:
-    await anyio.sleep(LINGER_S)
+async def _linger(at_end: bool) -> None:
+    await anyio.sleep(LINGER_AT_END_S if at_end else LINGER_S)
 
 
 async def push_link(engine: Engine, link: Link, *, pulled: bool, progress: Progress | None = None) -> Counts:

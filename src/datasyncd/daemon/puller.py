@@ -32,6 +32,8 @@ from .link import Counts, Link
 
 READ_BATCH = 500
 Progress = Callable[[int], None]
+Linger = Callable[[bool], Awaitable[None]]
+"""Waits before missing records are believed to be gone; true: only such are missing as come after all others."""
 
 
 class Pulled(msgspec.Struct):
@@ -66,7 +68,7 @@ async def pull(
     begin: Callable[[], Moment],
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
-    linger: Callable[[], Awaitable[None]] | None = None,
+    linger: Linger | None = None,
 ) -> Pulled:
     """Pull a link once: what changed since its cursor, or everything. With `stopping`, no further page.
 
@@ -154,9 +156,10 @@ def _listed(before: bytes, page: Page) -> bytes:
     return row_digest([before, *((record.key, record.version) for record in page.records)])
 
 
-async def _lasts(link: Link, linger: Callable[[], Awaitable[None]], pulled: Pulled) -> bool:
+async def _lasts(link: Link, linger: Linger, pulled: Pulled, missing: Sequence[tuple[int, int, str]]) -> bool:
     """Whether a second look, a while later, shows the very same records: nobody is in the middle of writing them."""
-    await linger()
+    # Bindings are numbered in the order in which records came up: first that of the file, then as they were added.
+    await linger(min(number for number, _cluster, _key in missing) > max(pulled.seen, default=0))
     listed = b""
     async for page in link.adapter.pull(link.object, None):
         listed = _listed(listed, page)
@@ -210,7 +213,7 @@ async def _conclude(
     store: Store,
     begin: Callable[[], Moment],
     pulled: Pulled,
-    linger: Callable[[], Awaitable[None]] | None,
+    linger: Linger | None,
 ) -> None:
     """What a complete pull says beside its records: renames, deletions, creates that never happened."""
     fp = store.fingerprints
@@ -219,7 +222,7 @@ async def _conclude(
     if pulled.complete:
         missing = await store.transact(lambda tx: _missing_or_settled(tx, link, fp, pulled))
         settled = not missing and not pulled.deferred
-        if missing and linger is not None and not await _lasts(link, linger, pulled):
+        if missing and linger is not None and not await _lasts(link, linger, pulled, missing):
             # Nothing is concluded from this pull; another one follows at once.
             missing, pulled.complete, link.wants_full = [], False, True
             pulled.counts.changed += 1

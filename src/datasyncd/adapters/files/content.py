@@ -19,6 +19,7 @@ from datasyncd.adapters.errors import Transient, Unauthorised, Unreachable
 
 from .exchange import exchange
 from .store import Content, NoFile
+from .writers import is_open_for_writing
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 """Device, inode, size, time of the last change in nanoseconds."""
@@ -31,8 +32,16 @@ _OURS = ".datasyncd-new"
 """Ending of the files that are written to take another's place."""
 
 
-def read(path: Path) -> Content:
-    """Read a file at a moment when nobody writes it. Raises `Unreachable`, `Unauthorised`, `Transient`."""
+class BeingWritten(Transient):
+    """Somebody has the file open for writing."""
+
+
+def read(path: Path, *, closed: bool = False) -> Content:
+    """Read a file at a moment when nobody writes it. Raises `Unreachable`, `Unauthorised`, `Transient`.
+
+    `closed`: and when nobody has it open for writing, as far as that can be known; else raises `BeingWritten`.
+    """
+    busy = False
     for _ in range(TRIES):
         try:
             with open(path, "rb", opener=_at_once) as file:
@@ -41,7 +50,11 @@ def read(path: Path) -> Content:
                 before = _stamp(os.fstat(file.fileno()))
                 data = file.read()
                 after = _stamp(os.fstat(file.fileno()))
-            if before == after == _stamp(os.stat(path)) and len(data) == before[2]:
+                # After the reading: who opened the file before may have cut it off, who does now has not yet.
+                busy = closed and is_open_for_writing(file.fileno(), path)
+            if busy:
+                pass
+            elif before == after == _stamp(os.stat(path)) and len(data) == before[2]:
                 return Content(data, before)
         except FileNotFoundError as error:
             raise NoFile(f"{path}: {error.strerror}") from None
@@ -50,6 +63,8 @@ def read(path: Path) -> Content:
         except OSError as error:
             raise Unreachable(f"{path}: {error.strerror}") from None
         time.sleep(PAUSE_S)
+    if busy:
+        raise BeingWritten(f"{path} is open for writing")
     raise Transient(f"{path} changes faster than it can be read")
 
 
@@ -58,8 +73,10 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def replace(path: Path, seen: Content, data: bytes) -> bool:
+def replace(path: Path, seen: Content, data: bytes, *, closed: bool = False) -> bool:
     """Put `data` in the place of what was seen; false, and nothing done, if the file is no longer that.
+
+    `closed`: or if somebody has it open for writing, who would go on writing what no longer has a name.
 
     On crash: the file holds all of the old or all of the new content; what was written beside it is removed by
     `sweep` at the next start. A change that another program makes at the very moment, without taking the lock, is put
@@ -67,19 +84,19 @@ def replace(path: Path, seen: Content, data: bytes) -> bool:
     """
     target = Path(os.path.realpath(path))
     with _written(target, data, like=target) as new:
-        if not _is_still(target, seen) or not _put(new, target, seen):
+        if not _is_still(target, seen, closed) or not _put(new, target, seen, closed):
             return False
     _sync_folder(target.parent)
     return True
 
 
-def _put(new: str, target: Path, seen: Content) -> bool:
+def _put(new: str, target: Path, seen: Content, closed: bool) -> bool:
     """Let the new file take the other's name; false if that was not what was seen, which then stands there again."""
     ours = os.stat(new).st_ino
     if not exchange(new, str(target)):
         os.replace(new, target)
         return True
-    if _is_still(Path(new), seen):
+    if _is_still(Path(new), seen, closed):
         return True
     exchange(new, str(target))
     if os.stat(new).st_ino != ours:
@@ -147,11 +164,14 @@ def _dress(number: int, like: Path | None) -> None:
         os.fchown(number, old.st_uid, old.st_gid)
 
 
-def _is_still(path: Path, seen: Content) -> bool:
+def _is_still(path: Path, seen: Content, closed: bool) -> bool:
     """Compares the bytes, too: the clock of a file system has steps, and two changes can fall into one."""
     try:
-        if _stamp(os.stat(path)) != seen.stamp or path.read_bytes() != seen.data:
+        if _stamp(os.stat(path)) != seen.stamp:
             return False
+        with path.open("rb") as file:
+            if file.read() != seen.data or (closed and is_open_for_writing(file.fileno(), path)):
+                return False
         return _stamp(os.stat(path)) == seen.stamp
     except OSError:
         return False

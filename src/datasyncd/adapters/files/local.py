@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
+import anyio
+
 from datasyncd.adapters.errors import Unreachable
 
 from . import content
@@ -15,6 +17,10 @@ from .lock import locked
 from .patience import in_thread
 from .store import Content, Doubt, Promises
 from .watch import Watches
+from .writers import writer_of
+
+PATIENCE_S = 5.0
+"""How long to wait for a program that has a file open for writing to close it; then the call is tried again later."""
 
 
 class LocalStore:
@@ -32,18 +38,34 @@ class LocalStore:
         self._folder = folder
         self._lock = lock
         self._swept: set[str] = set()
+        self._busy_since: dict[str, float] = {}
+        """Files that others had open for writing when they were last looked at: since when, by anyio's clock."""
         self._watches = Watches()
 
     def shown(self, name: str) -> str:
         return str(self._folder / name)
 
     async def read(self, name: str) -> Content:
-        """What a process of ours that died left beside the file is removed first."""
+        """What a process of ours that died left beside the file is removed first.
+
+        Where writers take no lock, it is read when nobody has it open for writing: that is waited for a while, and a
+        while only, however often it is asked for. Raises `BeingWritten`.
+        """
         path = self._folder / name
         if name not in self._swept:
             self._swept.add(name)
             await in_thread(content.sweep, path)
-        return await in_thread(content.read, path)
+        while True:
+            try:
+                seen = await in_thread(content.read, path, closed=not self._lock)
+            except content.BeingWritten:
+                since = self._busy_since.setdefault(name, anyio.current_time())
+                if anyio.current_time() < since + PATIENCE_S:
+                    continue  # it has been looked at for a tenth of a second
+                who = await in_thread(writer_of, path)
+                raise content.BeingWritten(f"{path} is open for writing by {who}; it is waited for") from None
+            self._busy_since.pop(name, None)
+            return seen
 
     async def stamp(self, name: str) -> Hashable:
         return (await self.read(name)).stamp
@@ -51,7 +73,7 @@ class LocalStore:
     async def replace(self, name: str, seen: Content, data: bytes) -> bool:
         """If the folder cannot be put on the disk after the renaming, a power cut might bring the old file back."""
         try:
-            return await in_thread(content.replace, self._folder / name, seen, data)
+            return await in_thread(content.replace, self._folder / name, seen, data, closed=not self._lock)
         except OSError as error:
             raise Doubt(f"the folder could not be put on the disk: {error.strerror}") from None
 
