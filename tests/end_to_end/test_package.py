@@ -90,7 +90,19 @@ def test_the_installed_program_checks_and_syncs(installed: Path, tmp_path: Path)
 def test_the_installed_program_has_all_that_is_no_module(installed: Path, tmp_path: Path) -> None:
     program = installed / "datasyncd"
 
-    for name in ("amqp", "carddav", "csv", "duckdb", "jsonl", "nats", "postgres", "redis", "sqlite", "tryton"):
+    for name in (
+        "amqp",
+        "carddav",
+        "csv",
+        "duckdb",
+        "jsonl",
+        "nats",
+        "parquet",
+        "postgres",
+        "redis",
+        "sqlite",
+        "tryton",
+    ):
         assert "promises" in run(program, "adapters", name, folder=tmp_path)
     assert "config.toml is written" in run(program, "init", tmp_path / "new", folder=tmp_path)
 

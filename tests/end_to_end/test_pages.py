@@ -26,6 +26,7 @@ from datasyncd.adapters.duckdb.adapter import DuckdbOptions
 from datasyncd.adapters.jsonl.adapter import JsonlOptions
 from datasyncd.adapters.mysql.adapter import MysqlOptions
 from datasyncd.adapters.nats.adapter import NatsOptions
+from datasyncd.adapters.parquet.adapter import ParquetOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.redis.adapter import RedisOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
@@ -59,6 +60,7 @@ ALONE = (
     "docs/how-to/look-before-the-first-write.md",
     "docs/how-to/compute-and-group-fields.md",
     "docs/how-to/connect-duckdb.md",
+    "docs/how-to/connect-parquet.md",
     "docs/how-to/write-an-adapter.md",
     "docs/explanation/why-versions-not-clocks.md",
 )
@@ -285,6 +287,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         JsonlOptions,
         MysqlOptions,
         NatsOptions,
+        ParquetOptions,
         PostgresOptions,
         RedisOptions,
         SqliteOptions,

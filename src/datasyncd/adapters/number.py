@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from decimal import Decimal
 
 from .contract import Native
@@ -18,6 +19,16 @@ def number(text: str) -> float | Decimal:
     if math.isfinite(found) and Decimal(repr(found)) == Decimal(text):
         return found
     return Decimal(text)
+
+
+def shortest(value: float) -> float:
+    """Of a number of 32 bits the shortest one that is the same there: 0.1, and not what is left of it."""
+    packed = struct.pack("f", value)
+    for digits in range(6, 10):
+        short = float(f"{value:.{digits}g}")
+        if struct.pack("f", short) == packed:
+            return short
+    return value
 
 
 def json_text(value: Native) -> str:

@@ -31,6 +31,7 @@ _BUILT_IN = {
     "jsonl": "datasyncd.adapters.jsonl.adapter",
     "mysql": "datasyncd.adapters.mysql.adapter",
     "nats": "datasyncd.adapters.nats.adapter",
+    "parquet": "datasyncd.adapters.parquet.adapter",
     "postgres": "datasyncd.adapters.postgres.adapter",
     "redis": "datasyncd.adapters.redis.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",

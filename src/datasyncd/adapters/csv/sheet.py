@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import islice
 
 from datasyncd.adapters.contract import Column, Key, Native, ObjectSpec, Record, Undecodable
 from datasyncd.adapters.digest import ABSENT, row_digest
 from datasyncd.adapters.errors import NotFound, Unreachable
-from datasyncd.adapters.files.sheet import Sheet, Unfit
+from datasyncd.adapters.files.sheet import Sheet, Unfit, no_column
 
 from .dialect import DELIMITERS, Text, cells, decode, delimiter_of, lines_of, needs_quotes, raw_cell, raw_cells, reader
 
@@ -48,10 +47,7 @@ class CsvSheet(Sheet):
     def columns(self) -> tuple[Column, ...]:
         for name in self.spec.columns:
             if self._names.count(name) != 1:
-                what = "no column" if name not in self._names else "more than one column"
-                near = get_close_matches(name, self._names, n=1)
-                hint = f"; did you mean {near[0]!a}?" if near else ""
-                raise NotFound(f"{self.name} has {what} {name!r}{hint}")
+                raise no_column(self.name, name, self._names)
         return tuple(Column(name=name, kind="text") for name in dict.fromkeys(self._names))
 
     def record(self, key: Key) -> Record:

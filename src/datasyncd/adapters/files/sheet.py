@@ -7,10 +7,12 @@ byte for byte; a write changes the piece of its own row.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 
 from datasyncd.adapters.contract import Column, Gone, Key, Malformed, Native, ObjectSpec, Record
 from datasyncd.adapters.digest import row_digest
+from datasyncd.adapters.errors import NotFound
 
 
 class Unfit(Exception):
@@ -110,3 +112,11 @@ class Sheet(ABC):
             self.unreadable = True
         else:
             self.bad_keys.add(key)
+
+
+def no_column(file: str, name: str, names: Sequence[str]) -> NotFound:
+    """What is said of a mapped column that a file does not have, or has twice."""
+    what = "no column" if name not in names else "more than one column"
+    near = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!a}?" if near else ""
+    return NotFound(f"{file} has {what} {name!r}{hint}")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.number import shortest
 from datasyncd.adapters.sql import form
 from datasyncd.adapters.sql.form import Unfit
 
@@ -76,16 +77,6 @@ def _single(value: Native) -> float:
     return number
 
 
-def _shortest(value: float) -> float:
-    """Of a number of 32 bits the shortest one that is the same there: 0.1, and not what is left of it."""
-    packed = struct.pack("f", value)
-    for digits in range(6, 10):
-        short = float(f"{value:.{digits}g}")
-        if struct.pack("f", short) == packed:
-            return short
-    return value
-
-
 def _utc(text: str) -> str:
     return form.iso(text) + "Z"
 
@@ -132,7 +123,7 @@ _FORMS = {
     "decimal": Form("text", to_wire=_decimal, decode=form.trimmed, can_be_key=True, key=r"-?\d{1,65}(?:\.\d{1,38})?"),
     "double": Form("float", to_wire=_double),
     # The server writes a number of 32 bits with six digits, but not one of 64.
-    "float": Form("float", "{} + 0e0", _single, _shortest, compared="{} + 0e0"),
+    "float": Form("float", "{} + 0e0", _single, shortest, compared="{} + 0e0"),
     "date": Form("text", to_wire=form.whole_text, can_be_key=True, key=_DATE),
     "datetime": Form("text", to_wire=form.moment, decode=form.iso, can_be_key=True, key=_ISO),
     "timestamp": Form("text", to_wire=form.moment, decode=_utc, can_be_key=True, key=_ISO + "Z"),
