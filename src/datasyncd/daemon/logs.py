@@ -10,11 +10,14 @@ import logging
 import sys
 from typing import TextIO
 
+import stamina
 import structlog
 
 
 def set_up(as_json: bool = False) -> None:
     """Once, before anything is logged."""
+    # What is tried again has not failed yet; what has is told by the command, or as the state of its link.
+    stamina.instrumentation.set_on_retry_hooks([])
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
     if as_json or not sys.stderr.isatty():
         last: structlog.typing.Processor = structlog.processors.JSONRenderer()

@@ -19,7 +19,7 @@ from datasyncd.state.transaction import Tx
 
 from . import restored
 from .engine import recover
-from .review.timestamp import timestamp
+from .review.timestamp import timestamp, timestamp_or_none
 
 LEAST_GAP = 1 << 32
 """Numbers that are left out even where the clock says that no time has passed since the backup."""
@@ -30,8 +30,8 @@ class Restored(msgspec.Struct):
     """What became of a restore; the keys are part of the interface."""
 
     file: str
-    at: str
-    """Last commit in the backup."""
+    at: str | None
+    """Last commit in the backup; null: there is none in it."""
     schema: int
     records: int
     replaced: str | None
@@ -58,7 +58,7 @@ def put_back(file: Path, state: Path, now: Callable[[], int]) -> Restored:
         _clear(new)
         raise
     return Restored(
-        file=str(file), at=timestamp(found.at), schema=found.schema, records=found.clusters,
+        file=str(file), at=timestamp_or_none(found.at), schema=found.schema, records=found.clusters,
         replaced=str(kept) if was_there else None, unknown=unknown,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from datasyncd.adapters.contract import ObjectSpec, Outcome, Unknown, Write, Written
-from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unreachable
+from datasyncd.adapters.errors import NotFound, Transient, Unauthorised, Unreachable, Unsupported
 from datasyncd.adapters.testing.desk import one, opened, pages, records
 from tests.servers.postgres import Database, Server, running
 from tests.servers.proxy import Fault, between
@@ -214,6 +214,13 @@ async def test_a_disk_that_is_full_writes_nothing_and_is_tried_again(own: Server
             Unreachable,
             "a certificate that `sslmode` in `dsn` needs",
         ),
+        (
+            ("?", "?bogus=s3cret&x="),
+            Unsupported,
+            "a setting that the server does not know; see what stands behind the . in",
+        ),
+        (("?", "?statement_timeout=s3cret&x="), Unsupported, "a setting that cannot have this value there"),
+        (("?", "?block_size=1&x="), Unsupported, "a setting that cannot be changed by a connection"),
         (("?", "?target_session_attrs=sometimes&x="), Unauthorised, "see what stands behind the . in it"),
         (("127.0.0.1", "host.invalid"), Unreachable, "see that the server runs, and that `dsn` is right"),
     ],

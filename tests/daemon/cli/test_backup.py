@@ -123,6 +123,19 @@ def test_there_is_nothing_to_back_up_before_the_first_sync(tmp_path: Path) -> No
     assert not (tmp_path / "var" / "state.db").exists()
 
 
+def test_a_backup_of_a_state_in_which_nothing_happened_has_no_time(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("conflicts")  # makes the state
+
+    done = shop.runs("backup", str(tmp_path / "copy"))
+    as_json = shop.runs("backup", str(tmp_path / "again"), "--json").json
+    restored = shop.runs("restore", str(tmp_path / "copy"))
+
+    assert done.out == f"{tmp_path / 'copy'}: 0 records, in which nothing was ever synchronised\n"
+    assert (as_json["at"], as_json["records"]) == (None, 0)
+    assert restored.out.startswith("restored: 0 records, in which nothing was ever synchronised\n")
+
+
 def test_a_backup_that_cannot_be_written_leaves_nothing_behind(shop: Shop) -> None:
     done = shop.runs("backup", str(shop.folder / "nowhere" / "copy"))
 

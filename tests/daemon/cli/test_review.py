@@ -179,6 +179,25 @@ def test_what_cannot_be_read_is_listed_and_heals(tmp_path: Path) -> None:
     assert shop.runs("quarantine", "retry").exit_code == 64
 
 
+def test_an_explanation_says_that_a_field_was_dropped_from_quarantine(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.runs("sync")
+    shop.says("crm", 2, phone="call me")
+    shop.runs("sync")
+    explain = ("explain", "contact", "2@example.org", "phone", "--json")
+    listed = shop.runs(*explain).json["fields"]["phone"]["notes"]["crm"]
+
+    shop.runs("quarantine", "drop", "--all")
+
+    assert shop.runs("quarantine").out == "nothing is in quarantine\n"
+    assert listed == "its value there cannot be read; see `datasyncd quarantine`"
+    dropped = "its value there cannot be read; that was dropped from quarantine until the value or the reason changes"
+    assert shop.runs(*explain).json["fields"]["phone"]["notes"]["crm"] == dropped
+    shop.says("crm", 2, phone="do not call")
+    shop.runs("sync")
+    assert shop.runs(*explain).json["fields"]["phone"]["notes"]["crm"] == listed
+
+
 def test_with_a_daemon_the_same_commands_are_answered_by_it(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     id = shop.disagrees()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from datasyncd.daemon.config.home import likely_state_folder, state_folder
 from datasyncd.state.database import lock
 
 from .shop import CONFIG, Shop
@@ -241,3 +244,50 @@ def process(shop: Shop, *words: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def test_a_config_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.config.write_text("\ufeff" + shop.config.read_text().replace('state_dir = "var"', 'state_dir = "elsewhere"'))
+
+    assert (shop.runs("check").exit_code, shop.runs("sync").exit_code) == (0, 0)
+
+    assert (tmp_path / "elsewhere" / "state.db").exists()
+    assert state_folder(shop.config) == likely_state_folder(shop.config) == tmp_path / "elsewhere"
+
+
+def test_a_folder_in_the_place_of_the_config_is_78(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.config.rename(tmp_path / "moved.toml")
+    shop.config.mkdir()
+
+    for command in ("check", "sync", "conflicts"):
+        done = shop.runs(command)
+        assert (done.exit_code, "Is a directory" in done.out + done.err) == (78, True)
+
+
+def test_a_locked_store_is_told_in_one_line(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.config.write_text(CONFIG.replace('path = "crm.db"', 'path = "crm.db"\nbusy_s = 0.1'))
+    with closing(sqlite3.connect(tmp_path / "crm.db", isolation_level=None)) as somebody:
+        somebody.execute("BEGIN EXCLUSIVE")
+        done = subprocess.run(
+            [sys.executable, "-m", "datasyncd", "sync", "--config", str(shop.config)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    assert (done.returncode, done.stderr) == (75, "")
+    assert "crm.contact: " in done.stdout
+    assert "locked" in done.stdout
+
+
+def test_a_command_that_needs_another_word_says_which_there_are() -> None:
+    done = subprocess.run([sys.executable, "-m", "datasyncd", "identity"], capture_output=True, text=True, timeout=60)
+
+    said = done.stdout + done.stderr
+    assert done.returncode == 64
+    assert "  merge  " in said
+    assert "  split  " in said
+    assert "'list'" not in said

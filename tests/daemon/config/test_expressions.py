@@ -188,6 +188,10 @@ def test_an_unknown_consent_is_no_consent() -> None:
         ("not " * 40 + "sms", "more than 30 levels deep"),
         ("nam", 'unknown name "nam"; name'),
         ("vip == true", 'unknown name "true"; True'),
+        (
+            "nam == 'x' and len(xyzzy) > 1 and scor > nam",
+            'unknown names "nam" (did you mean "name"?), "xyzzy" and "scor" (did you mean "score"?)',
+        ),
         ("lenn(name)", 'unknown function "lenn"; len'),
         ("sum(score)", 'unknown function "sum"'),
         ("name.upper()", '"name.upper()" is not part of the language'),

@@ -31,6 +31,13 @@ _PASSING = {
 _NAMES = {"42P01", "42703", "3F000", "42704"}
 """Codes of errors whose message holds nothing but a name."""
 
+_NO_SETTING = {
+    "42704": "the server does not know",
+    "22023": "cannot have this value there",
+    "55P02": "cannot be changed by a connection",
+}
+"""Codes with which a server refuses what a connection asks for as it begins."""
+
 _GONE = {"57P01", "57P02", "57P03", "57P05"}
 """Codes of a server that shuts down, crashed, or is not up yet."""
 
@@ -109,6 +116,10 @@ def no_connection(error: Exception, place: str) -> AdapterError:
         return NotFound(f"{place}: there is no such database; see the end of `dsn`")
     if code == "42501":
         return Unauthorised(f"{place}: {error.args[0]}")
+    if code in _NO_SETTING:
+        return Unsupported(
+            f"{place}: `dsn` asks for a setting that {_NO_SETTING[code]}; see what stands behind the ? in it"
+        )
     if code in _PASSING:
         return Unreachable(f"{place}: {_PASSING[code]}")
     if code:

@@ -31,7 +31,7 @@ def common(command: F) -> F:
     return click.option(
         "--config",
         "config",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path),
         help="The config file. Default: $DATASYNCD_CONFIG, ./config.toml, /etc/datasyncd/config.toml.",
     )(command)
 

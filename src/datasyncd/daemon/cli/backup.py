@@ -30,7 +30,7 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
     from datasyncd.state.backup import clear
     from datasyncd.state.database import sync
 
-    from ..review.timestamp import timestamp
+    from ..review.timestamp import timestamp_or_none
 
     if file.exists() and not force:
         stop(f"{file}: is there already; --force replaces it", USAGE)
@@ -46,14 +46,14 @@ def backup(config: Path | None, as_json: bool, force: bool, file: Path) -> None:
             sync(file.parent)
         finally:
             new.unlink(missing_ok=True)
-    at = timestamp(found.at)
+    at = timestamp_or_none(found.at)
     done = {
         "file": str(file), "at": at, "schema": found.schema, "records": found.clusters, "bytes": found.bytes,
     }  # fmt: skip
     if as_json:
         show_json(done)
     else:
-        click.echo(f"{file}: {found.clusters} records, as of {moment(at)} UTC")
+        click.echo(f"{file}: {found.clusters} records, {_as_of(at)}")
 
 
 @click.command()
@@ -84,11 +84,15 @@ def restore(config: Path | None, as_json: bool, file: Path) -> None:
             _give_to_owner(folder, f"{state.name}*")
     if as_json:
         return show_json(msgspec.to_builtins(done))
-    click.echo(f"restored: {done.records} records, as of {moment(done.at)} UTC")
+    click.echo(f"restored: {done.records} records, {_as_of(done.at)}")
     if done.replaced:
         click.echo(f"the state before is kept: {done.replaced}")
     click.echo("everything is read anew before anything but opt-outs is written: datasyncd sync, or start the daemon")
     return None
+
+
+def _as_of(at: str | None) -> str:
+    return "in which nothing was ever synchronised" if at is None else f"as of {moment(at)} UTC"
 
 
 @contextlib.contextmanager

@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from .asking import answer, common
-from .menu import Menu
 from .screen import show_json
 
 
-@click.group(cls=Menu)
+@click.group()
 def identity() -> None:
     """Which records are the same person or thing: merges and splits by hand."""
 

@@ -40,7 +40,7 @@ def folder(base: Path, declared: str | None, environ: Mapping[str, str] = os.env
 def likely_state_folder(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
     """Where the daemon of a file that cannot be read as a whole most likely lives: as its `[daemon]` alone says."""
     try:
-        table = _DAEMON.search(path.read_text(encoding="utf-8", errors="replace"))
+        table = _DAEMON.search(path.read_text(encoding="utf-8-sig", errors="replace"))
     except OSError:
         table = None
     line = _STATE_DIR.search(table.group()) if table is not None else None
@@ -54,7 +54,7 @@ def likely_state_folder(path: Path, environ: Mapping[str, str] = os.environ) -> 
 def state_folder(path: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
     """The state folder that a file declares; None where its `[daemon]` cannot be read, for `load_home` to say why."""
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8")).get("daemon", {}).get("state_dir")
+        declared = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("daemon", {}).get("state_dir")
     except (OSError, ValueError, AttributeError):
         return None
     if declared is not None and (not isinstance(declared, str) or not declared):

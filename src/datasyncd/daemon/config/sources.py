@@ -58,7 +58,7 @@ def read_source(file: Path) -> Source:
     line: int | None = None
     try:
         content = file.read_bytes()
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # editors may begin a file with a mark that is no part of it
         raw: dict[str, Any] = msgspec.toml.decode(text)
         return Source(file, content, raw, index(text))
     except OSError as error:

@@ -20,6 +20,7 @@ from datasyncd.state.records import JournalRow, StoredReport
 from datasyncd.state.transaction import Tx
 
 from .. import drift
+from . import quarantine
 from .because import because
 from .held_by import Holder, holders
 from .keys import cluster_named
@@ -27,6 +28,7 @@ from .seen import Edit, edits_of, write_of
 from .terms import Dot, Terms, dot_text, shown
 from .timestamp import timestamp_or_none
 
+DROPPED = "its value there cannot be read; that was dropped from quarantine until the value or the reason changes"
 LISTED = 20
 """Most versions of a field, the latest."""
 
@@ -107,6 +109,7 @@ class _Story:
     """A cluster with its journal and its reports."""
 
     def __init__(self, tx: Tx, terms: Terms, cluster: Cluster, entity: EntityRule) -> None:
+        self._tx = tx
         self.terms = terms
         self.cluster = cluster
         self.entity = entity
@@ -122,6 +125,9 @@ class _Story:
         reports = [report for report in self.reports if report.field == rule.number]
         versions = self._versions(rule, reg, choice, reports)
         held: dict[str, Holder] = holders(cluster, rule, self.entity, reports, self.terms.fp, self.drifting)
+        for system in [system for system, holder in held.items() if holder.state == "unreadable"]:
+            if quarantine.is_dropped(self._tx, self.terms, cluster.id, system, rule.number):
+                held[system] = Holder("unreadable", DROPPED)
         return Field(
             value=shown(rule, choice.value) if choice.decided else None,
             decided=choice.decided,

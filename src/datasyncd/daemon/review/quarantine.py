@@ -136,6 +136,11 @@ def rows(tx: Tx, terms: Terms) -> list[Row]:
     return [*(row for row in kept if _note(row, terms) not in dropped), *_refused_creates(tx, terms)]
 
 
+def is_dropped(tx: Tx, terms: Terms, cluster_id: int, system: str, number: FieldNumber) -> bool:
+    """Whether a field that is kept out is so without being listed."""
+    return not any((row.cluster_id, row.system, row.number) == (cluster_id, system, number) for row in rows(tx, terms))
+
+
 def dropped_notes(tx: Tx, terms: Terms) -> list[bytes]:
     """Digests of the notes that keep rows dropped which are still there."""
     if not any(kind == DROPPED for kind, _state in tx.records.report_counts()):

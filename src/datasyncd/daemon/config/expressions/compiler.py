@@ -99,11 +99,20 @@ class _Compiler:
     def _name(self, name: str) -> Part:
         type_ = self._names.get(name)
         if type_ is None:
-            known = [*self._names, "True", "False"]
-            raise ExpressionInvalid(f'unknown name "{name}"', nearest(name, known))
+            raise self._unknown(name)
         self.used.add(name)
         kind = kind_of(type_)
         return Part(kind, lambda record: taken(kind, record.get(name)), name=name)
+
+    def _unknown(self, name: str) -> ExpressionInvalid:
+        """Of the first name that is not known; others are told with it."""
+        known = [*self._names, "True", "False"]
+        others = [other for other in self._parsed.names() if other != name and other not in self._names]
+        if not others:
+            return ExpressionInvalid(f'unknown name "{name}"', nearest(name, known))
+        nearby = {each: nearest(each, known) for each in (name, *others)}
+        told = [f'"{each}"' + (f' (did you mean "{near}"?)' if near else "") for each, near in nearby.items()]
+        return ExpressionInvalid(f"unknown names {', '.join(told[:-1])} and {told[-1]}")
 
     def _arithmetic(self, sign: str, compute: Callable[..., Any], parts: Sequence[Part]) -> Part:
         families = {part.family for part in parts} - {"any"}

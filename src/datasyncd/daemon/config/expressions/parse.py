@@ -51,6 +51,12 @@ class Parsed:
         """The name that is called."""
         return IF if self._offset(name) in self._ifs else name.id
 
+    def names(self) -> list[str]:
+        """All names that are not called, each once, in the order of the tree."""
+        called = {id(node.func) for node in ast.walk(self.root) if isinstance(node, ast.Call)}
+        named = (node for node in ast.walk(self.root) if isinstance(node, ast.Name) and id(node) not in called)
+        return list(dict.fromkeys(node.id for node in sorted(named, key=self._offset)))
+
     def shown(self, node: ast.expr) -> str:
         """The part of the text, shortened."""
         segment = ast.get_source_segment(self._text, node) or ""
