@@ -20,4 +20,4 @@ class TestDuckdb(AdapterConformance):
     def stage(self, tmp_path: Path, form: str) -> Stage:
         with duckdb.connect(str(tmp_path / "app.duckdb")) as app:
             app.execute("CREATE TABLE contacts (id INTEGER PRIMARY KEY)")
-        return staged(KIND, DuckdbOptions(path="app.duckdb", **FORMS[form]), tmp_path)
+        return staged(KIND, DuckdbOptions(path="app.duckdb", lock_s=20, **FORMS[form]), tmp_path)
