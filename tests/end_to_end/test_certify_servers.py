@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.pages import run
 from tests.servers import mysql as mysql_server
 from tests.servers.postgres import NOTES, Database, streams_changes
 from tests.servers.radicale import PASSWORD, USER, Server
+
+PATIENCE_S = 110
 
 CONFIG = """
 [systems.crm]
@@ -35,8 +37,9 @@ def certified(folder: Path, adapter: str, **options: Any) -> tuple[int, Any]:
     """The exit code, and the document."""
     text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
     (folder / "config.toml").write_text(CONFIG.format(adapter=adapter, options=text), encoding="utf-8")
-    code, said = run(f"{sys.executable} -m datasyncd adapters certify crm --json 2>/dev/null", folder)
-    return code, json.loads(said)
+    words = [sys.executable, "-m", "datasyncd", "adapters", "certify", "crm", "--json"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    return done.returncode, json.loads(done.stdout)
 
 
 def broken(found: Any) -> list[str]:
