@@ -1,4 +1,4 @@
-"""PostgreSQL keeps the promises: by digests of rows or a column that counts changes, by notes of them or by a slot."""
+"""PostgreSQL keeps the promises: by digests of rows, a column that counts changes, or stamps; by notes or by a slot."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ class TestPostgresWithAVersion(AdapterConformance):
     @pytest.fixture
     async def stage(self, database: Database) -> Stage:
         return await stage_in(database, version={"people": "row_version"})
+
+
+class TestPostgresWithStamps(AdapterConformance):
+    @pytest.fixture
+    async def stage(self, database: Database) -> Stage:
+        return await stage_in(database, version={"people": "xmin"})
+
+
+class TestOlderPostgresWithStampsAndASlot(AdapterConformance):
+    @pytest.fixture
+    async def stage(self, postgres_16: Server) -> Stage:
+        return await stage_in(postgres_16.database(), version={"people": "xmin"}, slot="of_the_daemon")
 
 
 class TestPostgresWithNotesOfChanges(AdapterConformance):

@@ -18,13 +18,14 @@ from datasyncd.adapters.contract import (
     Outcome,
     Page,
     Record,
+    VersionOrder,
     Write,
 )
 from datasyncd.adapters.errors import OptionError, Unsupported
 from datasyncd.adapters.registry import AdapterKind, manifest_of
 from datasyncd.adapters.sql.adapter import DatabaseAdapter, DatabaseOptions
 from datasyncd.adapters.sql.keys import Parts
-from datasyncd.adapters.sql.table import Connection
+from datasyncd.adapters.sql.table import Connection, check
 
 from . import reading
 from .capture import Capture
@@ -35,14 +36,14 @@ from .keys import parts_of
 from .listening import listen
 from .pulling import Pulling
 from .scratch import PostgresScratch
-from .selection import Selection
+from .selection import STAMP, Selection
 from .session import LATE_S, Sessions
 from .slot import no_limit
 from .table import Table, table_of, verify
 from .writing import push
 
 
-class PostgresOptions(DatabaseOptions, frozen=True, forbid_unknown_fields=True):
+class PostgresOptions(DatabaseOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Options of a system with `adapter = "postgres"`."""
 
     dsn: Annotated[str, msgspec.Meta(examples=["postgresql://datasyncd@localhost/shop"])]
@@ -55,6 +56,9 @@ class PostgresOptions(DatabaseOptions, frozen=True, forbid_unknown_fields=True):
     """With a `slot`: `status` and `check` warn when the server keeps more of its log for it."""
     row_security: bool = False
     """Take rows that a row-level security policy hides for rows that are not there. Otherwise they are an error."""
+    version: dict[str, str] = {}
+    """Object -> its column of whole numbers that every update raises, by whomever; or "xmin", the transaction that
+    saved a row last, where there is no such column. Compared instead of the row."""
 
     def __post_init__(self) -> None:
         if why := fault(self.dsn):
@@ -160,8 +164,19 @@ class PostgresAdapter(DatabaseAdapter[Selection, Changes, Pulling]):
     async def _table_of(self, connection: Connection, object: str) -> Table:
         return await table_of(connection, object)
 
+    def _selected(self, spec: ObjectSpec, table: Any) -> Selection:
+        if self._version.get(spec.object) != STAMP:
+            return super()._selected(spec, table)
+        check(table, spec)
+        if not table.is_table:
+            raise Unsupported(f"{table.shown} is a view, whose rows have no {STAMP}: leave it out of `version`")
+        return Selection(spec, table, STAMP)
+
     def _selection_of(self, spec: ObjectSpec, table: Table, version: str | None) -> Selection:
         return Selection(spec, table, version)
+
+    def _version_order(self, object: str) -> VersionOrder:
+        return VersionOrder.UNIQUE if self._version.get(object) == STAMP else super()._version_order(object)
 
     async def _changes_of(self, connection: Connection, table: Table, spec: ObjectSpec) -> Changes | None:
         name = self._options.changes

@@ -16,6 +16,7 @@ from datasyncd.adapters.testing.scratch import Site
 
 from .changes import Changes
 from .names import shown
+from .selection import STAMP
 from .session import Sessions
 from .table import table_of
 
@@ -54,7 +55,9 @@ class PostgresScratch(TableScratch):
 
     async def create(self) -> None:
         statements = [_TABLE]
-        if self.options.version:
+        if STAMP in self.options.version.values():
+            self.options = msgspec.structs.replace(self.options, version={self.table: STAMP})
+        elif self.options.version:
             statements += _COUNTS
             self.options = msgspec.structs.replace(self.options, version={self.table: VERSION})
         if self.options.slot is not None:

@@ -16,6 +16,11 @@ from .keys import is_told
 from .names import quoted
 from .table import Table, TableColumn
 
+STAMP = "xmin"
+"""The system column with the number of the transaction that saved a row last."""
+# With the number of the table: one that was restored begins to count anew.
+_STAMPED = f"convert_to(concat(t.tableoid, ':', t.{STAMP}), 'UTF8')"
+
 
 class Selection(selection.Selection):
     """The statements that read the columns of one object."""
@@ -24,11 +29,13 @@ class Selection(selection.Selection):
     keys: Sequence[TableColumn]
 
     def __init__(self, spec: ObjectSpec, table: Table, version: str | None) -> None:
-        """`version`: the column that counts the changes of a row."""
-        super().__init__(spec, table, version)
+        """`version`: the column that counts the changes of a row, or `STAMP`."""
+        super().__init__(spec, table, None if version == STAMP else version)
+        self.stamped = version == STAMP
         self.keys_are_told = all(map(is_told, self.keys))
         """No text that passes `parts_of` is refused by the server."""
-        self._all = f"SELECT {', '.join(map(self.value, self.names))} FROM {table.sql} AS t"
+        read = [*map(self.value, self.names), *([_STAMPED] if self.stamped else ())]
+        self._all = f"SELECT {', '.join(read)} FROM {table.sql} AS t"
         self.key_values = ", ".join(self.value(column.name) for column in self.keys)
         order = ", ".join(key_columns := [placed(name) for name in spec.keys])
         keyed = " AND ".join(f"{column} IS NOT NULL" for column in key_columns) if self.has_keyless else "true"

@@ -121,7 +121,7 @@ class DatabaseAdapter(ABC, Generic[S, C, P]):
         noted, so that a pull since a cursor has them all, deletions included."""
         return Capabilities(
             condition=Condition.ENFORCED,
-            version_order=VersionOrder.COUNTER if object in self._version else VersionOrder.DIGEST,
+            version_order=self._version_order(object),
             returns_image=True,
             late_s=self.late_s,
             search_lag_s=0.0,
@@ -131,6 +131,9 @@ class DatabaseAdapter(ABC, Generic[S, C, P]):
             watches=told,
             batch=1_000,
         )
+
+    def _version_order(self, object: str) -> VersionOrder:
+        return VersionOrder.COUNTER if object in self._version else VersionOrder.DIGEST
 
     async def describe(self, object: str) -> Schema:
         """The columns as the catalog has them. What is found is what later calls hold the table to."""

@@ -123,5 +123,6 @@ class Pulling(ABC, Generic[S, C]):
 
     def _behind(self, row: reading.Row, names: Iterable[str]) -> tuple[Any, ...]:
         """The values of these columns in a row as those by which a statement goes on after it."""
-        fields: dict[str, Native] = dict(zip(self._selection.names, row, strict=True))
+        # A stamp may stand behind them.
+        fields: dict[str, Native] = dict(zip(self._selection.names, row, strict=False))
         return tuple(self._selection.given(name, fields[name]) for name in names)

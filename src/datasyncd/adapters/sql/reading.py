@@ -45,13 +45,16 @@ def as_records(selection: Selection, found: Sequence[Any]) -> tuple[list[Record]
     records: list[Record] = []
     malformed: list[Malformed] = []
     version_at = None if selection.version is None else selection.names.index(selection.version)
+    stamped = selection.stamped
     for row in rows:
         first = row[0]
         key = first if parts == 1 and type(first) is str else key_of(row[:parts])
         if key is None:
             malformed.append(Malformed(None, place(selection), f"{_named(selection)} is NULL or cannot be a key"))
             continue
-        if version_at is None:
+        if stamped:
+            records.append(Record(key, dict(zip(columns, row[:width], strict=True)), row[-1]))
+        elif version_at is None:
             records.append(Record(key, dict(zip(columns, row, strict=True)), row_digest(row)))
         else:
             counter = row[version_at]

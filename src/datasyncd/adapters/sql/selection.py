@@ -34,6 +34,8 @@ class Selection(ABC):
         self.version = version
         self.keys: Sequence[TableColumn] = [table.columns[name] for name in spec.keys]
         self.has_keyless = any(column.nullable for column in self.keys)
+        self.stamped = False
+        """The database stamps each save of a row by itself: the last value of a row is its stamp, in bytes."""
         self.names = spec.columns if version is None or version in spec.columns else (*spec.columns, version)
         """All columns that are read."""
         forms = [table.columns[name].form for name in self.names]
