@@ -14,7 +14,7 @@ from datasyncd.adapters.sql import session
 
 from .connection import Connection, connect
 from .dsn import address, arguments
-from .trouble import FAILURES, no_connection, trouble
+from .trouble import FAILURES, is_lost, no_connection, trouble
 
 IDLE_S = 10
 """The server ends a connection that waits for us for longer, and its transaction with it."""
@@ -79,4 +79,5 @@ class Sessions(session.Sessions):
         await connection.execute(_ISOLATION + ("REPEATABLE READ" if by_statement else "READ COMMITTED"))
 
     def _trouble(self, error: Exception, place: str) -> AdapterError:
-        return trouble(error, place)
+        # Where the connection is lost, it is the server that is to be looked at, and not what was asked for.
+        return trouble(error, self.place if is_lost(error) else place)
