@@ -29,6 +29,7 @@ from datasyncd.adapters.contract import (
     Written,
 )
 from datasyncd.adapters.errors import AdapterError, NotFound, Transient, Unreachable, Unsupported
+from datasyncd.adapters.sqlite.table import NUMERIC
 from datasyncd.adapters.testing.desk import NOON, malformed, one, opened, pages, records
 
 CONTACTS = ObjectSpec("contacts", "id", ("email", "name"))
@@ -202,7 +203,7 @@ async def test_describe_tells_kinds_and_what_can_be_written(tmp_path: Path) -> N
             Column("n", "integer"),
             Column("r", "float"),
             Column("b", "boolean"),
-            Column("d", "any"),
+            Column("d", "any", keeps=NUMERIC),
             Column("raw", "bytes"),
             Column("u", "any"),
             Column("twice", "integer", writable=False),

@@ -49,17 +49,17 @@ key = ["shop", "number"]
 direction = "both"
 LIVE
 guard = { update = "off", delete = "off" }
-map = { MAP, gross = { field = "gross", direction = "GROSS" } }
+map = { MAP, price = { field = "price", lossy = true }, gross = { field = "gross", direction = "GROSS" } }
 
 [links.mail.seat]
 object = "seats"
 key = "id"
 direction = "both"
 guard = { update = "off", delete = "off" }
-map = { MAP, gross = "gross" }
+map = { MAP, price = "price", gross = "gross" }
 """
 
-SAME = ("code", "shop", "number", "holder", "tags", "price")
+SAME = ("code", "shop", "number", "holder", "tags")
 """Fields that both systems call alike."""
 
 TABLE = """CREATE TABLE seats (

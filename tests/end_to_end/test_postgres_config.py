@@ -55,7 +55,7 @@ shop = "shop"
 number = "number"
 holder = "holder"
 tags = "tags"
-price = "price"
+price = { field = "price", lossy = true }
 gross = { field = "gross", direction = "GROSS" }
 
 [links.mail.seat]

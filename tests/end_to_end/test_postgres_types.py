@@ -57,6 +57,7 @@ direction = "both"
 
 [links.shop.thing.map]
 SHOP_MAP
+share = { field = "share", lossy = true }
 local = { field = "local", zone = "Europe/Berlin" }
 stage = { field = "stage", values = { "1" = "lead", "2" = "customer" } }
 labels = { field = "labels", separator = "|" }
@@ -81,7 +82,7 @@ FIELDS = (
     "code", "name", "email", "phone", "site", "count", "share", "price", "flag", "born", "seen", "local", "mood",
     "stage", "tags", "labels", "sms", "land", "speech", "document",
 )  # fmt: skip
-SPECIAL = ("local", "stage", "labels")
+SPECIAL = ("share", "local", "stage", "labels")
 
 THINGS: list[dict[str, Any]] = [
     {

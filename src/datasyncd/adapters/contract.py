@@ -16,6 +16,8 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
+from .keeps import Keeps
+
 Key: TypeAlias = str
 """A record's own id in its system, always as text (composite keys: a JSON array of texts)."""
 
@@ -323,6 +325,9 @@ class Column(msgspec.Struct, frozen=True):
     digits: tuple[int, int] | None = None
     """Of decimal numbers as text: how many digits are kept, and how many of them after the point. More than those are
     rounded, and more before the point are refused."""
+    keeps: Keeps | None = None
+    """Which values come back as they were written, if not all that it takes; what it makes of the others. What `digits`
+    says need not be said again."""
     labels: tuple[str, ...] = ()
     """The only texts that it takes, and that a list in it may have; none: any."""
     takes_empty: bool = True

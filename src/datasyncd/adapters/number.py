@@ -9,8 +9,10 @@ import json
 import math
 import struct
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from .contract import Native
+if TYPE_CHECKING:
+    from .contract import Native
 
 
 def number(text: str) -> float | Decimal:
@@ -22,11 +24,14 @@ def number(text: str) -> float | Decimal:
 
 
 def shortest(value: float) -> float:
-    """Of a number of 32 bits the shortest one that is the same there: 0.1, and not what is left of it."""
-    packed = struct.pack("f", value)
+    """Of a number of 32 bits the shortest one that is the same there: 0.1, and not what is left of it.
+
+    Raises `OverflowError` for what they do not hold.
+    """
+    packed = struct.pack("<f", value)
     for digits in range(6, 10):
         short = float(f"{value:.{digits}g}")
-        if struct.pack("f", short) == packed:
+        if struct.pack("<f", short) == packed:
             return short
     return value
 

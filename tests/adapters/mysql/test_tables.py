@@ -9,6 +9,7 @@ import pytest
 
 from datasyncd.adapters.contract import Column, Gone, ObjectSpec, Rejected, Write, Written
 from datasyncd.adapters.errors import NotFound, Unsupported
+from datasyncd.adapters.keeps import moments
 from datasyncd.adapters.testing.desk import one, opened, pages, records
 from tests.adapters.sql.tables import DatabaseTables
 from tests.servers.mysql import Database
@@ -136,7 +137,7 @@ async def test_describe_tells_kinds_lengths_and_what_can_be_written(mysql: Datab
         Column("net", "float", writable=False, why_not=made),
         Column("tags", "list", labels=("a", "b")),
         Column("document", "json"),
-        Column("at", "text", nullable=False, takes_empty=False),
+        Column("at", "text", nullable=False, takes_empty=False, keeps=moments(utc=True, places=0)),
         Column("ok", "boolean", nullable=False),
         Column("place", "text", writable=False, takes_empty=False, why_not="values of its type are only read"),
     )

@@ -9,6 +9,7 @@ import pytest
 
 from datasyncd.adapters.contract import Column, Gone, ObjectSpec, Record, Write, Written
 from datasyncd.adapters.errors import NotFound, Unsupported
+from datasyncd.adapters.keeps import moments, numbers
 from datasyncd.adapters.testing.desk import one, opened, pages, records
 from tests.adapters.sql.tables import DatabaseTables
 from tests.servers.postgres import Database
@@ -81,12 +82,12 @@ async def test_describe_tells_kinds_lengths_and_what_can_be_written(database: Da
     assert schema.columns == (
         Column("id", "integer", nullable=False, writable=False, bounds=(-(2**63), 2**63 - 1), why_not=made),
         Column("name", "text", nullable=False, max_length=40, takes_nul=False, required=True),
-        Column("price", "text", takes_empty=False, takes_nul=False),
-        Column("gross", "text", writable=False, takes_empty=False, takes_nul=False, why_not=made),
-        Column("net", "text", writable=False, takes_empty=False, takes_nul=False, why_not=made),
+        Column("price", "text", takes_empty=False, takes_nul=False, keeps=numbers()),
+        Column("gross", "text", writable=False, takes_empty=False, takes_nul=False, keeps=numbers(), why_not=made),
+        Column("net", "text", writable=False, takes_empty=False, takes_nul=False, keeps=numbers(), why_not=made),
         Column("tags", "list", takes_nul=False),
         Column("document", "json", takes_nul=False),
-        Column("at", "text", nullable=False, takes_empty=False, takes_nul=False),
+        Column("at", "text", nullable=False, takes_empty=False, takes_nul=False, keeps=moments(utc=True)),
     )
 
 

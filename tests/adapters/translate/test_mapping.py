@@ -30,7 +30,7 @@ CONTACT = translation(
     field(STAGE, "State", "enum", values=("lead", "active"), native_values={"1": "lead", "2": "active"}),
     field(BORN, "Born", "date"),
     field(NAME, "FirstName", "text"),
-    field(SCORE, "Score", "decimal"),
+    field(SCORE, "Score", "decimal", lossy=True),
     columns=COLUMNS,
     edited_at="Updated",
 )
@@ -109,7 +109,7 @@ def test_what_reads_back_after_a_write() -> None:
     assert CONTACT.stored(NAME, " Ada ") == " Ada "
     assert [n for n in range(1, 8) if not CONTACT.identity(n)] == [SCORE]
     assert CONTACT.limits() == [
-        "Score: a column of floats keeps about 15 digits: longer decimals come back rounded",
+        "Score: the column keeps only numbers of about 15 digits, and rounds the rest",
     ]
 
 

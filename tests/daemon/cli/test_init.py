@@ -8,12 +8,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 from click.testing import CliRunner, Result
 
 from datasyncd.daemon.cli.group import group
 from datasyncd.daemon.config.load import Config, load
 from datasyncd.daemon.setup import examples
+from tests.servers import mysql as mysql_server
 from tests.servers.postgres import Database
 
 from .terminal import Terminal
@@ -289,3 +291,32 @@ def test_two_files_without_a_field_that_tells_who_is_who_are_refused(tmp_path: P
         assert terminal.ends() == 64
 
     assert not (tmp_path / "config.toml").exists()
+
+
+async def customers_in(database: mysql_server.Database) -> None:
+    await database.run(
+        "CREATE TABLE customers (id integer AUTO_INCREMENT PRIMARY KEY, email varchar(90), first_name varchar(40),"
+        " mobile varchar(20), sms_ok tinyint(1), points integer, spent decimal(10, 2), updated_at datetime)",
+        "INSERT INTO customers (email, first_name, mobile, sms_ok, points, spent) VALUES"
+        " ('1@example.org', 'Ann 1', '+1 650 253 0000', 1, 10, 2.50), ('2@example.org', 'Anna', NULL, NULL, 20, NULL)",
+    )
+
+
+def test_a_mysql_database_is_asked_about_itself(tmp_path: Path, mysql: mysql_server.Database) -> None:
+    anyio.run(customers_in, mysql)
+    (tmp_path / "app").mkdir()
+    record = {"id": "x", "email": "1@example.org", "points": 1, "spent": "2.505", "sms_ok": True, "first_name": "Ann"}
+    (tmp_path / "app" / "people.jsonl").write_text(json.dumps(record) + "\n")
+    with Terminal(["datasyncd", "init"], tmp_path) as terminal:
+        for line in (mysql.dsn(), "app/people.jsonl", mysql.name, "y"):
+            terminal.sees(": " if line != "y" else "Write it?")
+            terminal.types(line)
+        assert terminal.ends() == 0
+
+    text = (tmp_path / "config.toml").read_text()
+    assert 'spent      = { field = "spent", lossy = true }   # the column rounds it; the other system keeps it' in text
+    assert "docs/how-to/connect-mysql.md says how" in text
+    checked = check(tmp_path / "config.toml")
+    assert checked.exit_code == 0, checked.output
+    synced = CliRunner().invoke(group, ["sync", "--json", "--config", str(tmp_path / "config.toml")])
+    assert json.loads(synced.stdout)["read"] == {mysql.name: 2, "app": 1}

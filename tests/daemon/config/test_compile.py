@@ -147,10 +147,19 @@ def test_the_translation_is_told_types_and_native_forms(tmp_path: Path) -> None:
     mapped = mapped_fields(loaded(SAMPLE, tmp_path), "mail", "contact", number_of)
 
     assert mapped == [
-        MappedField(EMAIL, "Email", FieldTypeOptions(name="email", max_length=200)),
-        MappedField(SMS, "SMS", FieldTypeOptions(name="consent", native_values={"Y": True, "N": False})),
-        MappedField(TAGS, "Tags", FieldTypeOptions(name="set", separator="|")),
-        MappedField(SEEN, "Seen", FieldTypeOptions(name="datetime", zone="Europe/Berlin"), pull=False, push=True),
+        MappedField(EMAIL, "Email", FieldTypeOptions(name="email", max_length=200), name="email"),
+        MappedField(
+            SMS, "SMS", FieldTypeOptions(name="consent", native_values={"Y": True, "N": False}), name="sms_opt_in"
+        ),
+        MappedField(TAGS, "Tags", FieldTypeOptions(name="set", separator="|"), name="tags"),
+        MappedField(
+            SEEN,
+            "Seen",
+            FieldTypeOptions(name="datetime", zone="Europe/Berlin", lossy=True),
+            pull=False,
+            push=True,
+            name="seen_at",
+        ),
     ]
 
 
@@ -163,6 +172,7 @@ MAIL_MAP_CHANGES = [
     ("{ Y = true, N = false }", "{ Y = true, N = false, X = false }"),
     ('separator = "|"', 'separator = ";"'),
     ("Europe/Berlin", "Europe/Paris"),
+    ('email = "Email"', 'email = { field = "Email", lossy = true }'),
     ('object = "people"', 'object = "persons"'),
     ('key = "Id"', 'key = "ID"'),
     ('direction = "both"\nopt_in', 'direction = "push"\nopt_in'),

@@ -8,11 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from anyio import to_thread
 
 from datasyncd.daemon.setup.propose import Field, Proposal, propose
-from datasyncd.daemon.setup.survey import Unknown, objects, survey
+from datasyncd.daemon.setup.survey import Place, Unknown, objects, survey
 from datasyncd.daemon.setup.words import Meaning, identifier, meaning_of, yes_and_no
+from tests.servers import mysql as mysql_server
 from tests.servers.postgres import Database
 
 
@@ -74,7 +77,7 @@ def jsonl(folder: Path, name: str, *records: dict[str, Any]) -> Path:
     return folder / f"{name}.jsonl"
 
 
-def proposed(first: Path, second: Path, region: str | None = None) -> Proposal:
+def proposed(first: Place, second: Place, region: str | None = None) -> Proposal:
     return propose(survey(first, objects(first)[0]), survey(second, objects(second)[0]), region)
 
 
@@ -117,6 +120,25 @@ def test_a_column_of_numbers_is_one_on_both_sides(tmp_path: Path) -> None:
     assert {name: field.type for name, field in fields(found).items()} == {
         "email": "email", "points": "integer", "spent": "decimal", "vip": "boolean",
     }  # fmt: skip
+    assert {name: set(field.lossy) for name, field in fields(found).items() if field.lossy} == {"spent": {"crm"}}
+
+
+async def test_a_column_that_does_not_hold_any_text_is_what_it_holds(tmp_path: Path, database: Database) -> None:
+    await database.run(
+        "CREATE TABLE people (id integer PRIMARY KEY, email text, spent numeric(12, 2), since timestamptz,"
+        " started date, code char(5), token uuid, span interval)"
+    )
+    names = ("since", "started", "token", "span")
+    record = {"id": "x", "email": "a@example.org", "spent": "1.50", "code": "00123", **dict.fromkeys(names)}
+    app = jsonl(tmp_path / "app", "people", record)
+    found = await to_thread.run_sync(lambda: proposed(database.dsn(), app))
+
+    assert {name: field.type for name, field in fields(found).items()} == {
+        "email": "email", "spent": "decimal", "since": "datetime", "started": "date", "code": "text", "token": "text",
+    }  # fmt: skip
+    assert {name: set(field.lossy) for name, field in fields(found).items() if field.lossy} == {
+        "spent": {database.name}
+    }
 
 
 def test_phone_numbers_without_a_country_are_asked_about(tmp_path: Path) -> None:
@@ -195,8 +217,34 @@ def test_of_a_server_only_what_the_role_may_read_is_looked_at(database: Database
         database.server.run("DROP OWNED BY looker; DROP ROLE looker", database.name)
 
 
-def test_a_server_that_is_not_there_says_so() -> None:
+def test_of_a_mysql_server_only_what_the_user_may_read_is_looked_at(mysql: mysql_server.Database) -> None:
+    async def prepare() -> str:
+        await mysql.run(
+            "CREATE TABLE people (code varchar(9) NOT NULL UNIQUE, id integer AUTO_INCREMENT PRIMARY KEY, email text,"
+            " salary integer, born datetime)",
+            "INSERT INTO people (code, email, born) VALUES ('A', 'a@example.org', '2001-02-03')",
+            "CREATE TABLE wages (id integer PRIMARY KEY)",
+            "CREATE TABLE `two parts` (a integer, b integer, PRIMARY KEY (a, b))",
+            "CREATE VIEW names AS SELECT id FROM people",
+        )
+        user = await mysql.user("SELECT (id, code, email, born)", on="people")
+        await mysql.run(f"GRANT SELECT ON `two parts` TO {user}@'%'", f"GRANT SELECT ON names TO {user}@'%'")
+        return mysql.dsn(user)
+
+    place = anyio.run(prepare)
+    assert objects(place) == ["people", "`two parts`"]
+    found = survey(place, "people")
+    assert (found.adapter, found.name, found.keys, list(found.columns)) == (
+        "mysql", mysql.name, ["id", "code"], ["code", "id", "email", "born"],
+    )  # fmt: skip
+    assert found.rows == [{"code": "A", "id": 1, "email": "a@example.org", "born": "2001-02-03T00:00:00"}]
+    with pytest.raises(Unknown, match="tells its records apart"):
+        survey(place, "`two parts`")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_is_not_there_says_so(scheme: str) -> None:
     with pytest.raises(Unknown, match=r"127\.0\.0\.1:1/crm") as unknown:
-        objects("postgresql://ann:s3cret@127.0.0.1:1/crm")
+        objects(f"{scheme}://ann:s3cret@127.0.0.1:1/crm")
 
     assert "s3cret" not in str(unknown.value)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
-from datasyncd.adapters.contract import Column
+from datasyncd.adapters.contract import Column, Native
+from datasyncd.adapters.keeps import LINES, Keeps
 
 KEY = "href"
 """The record's own id: the last part of its address in the address book."""
@@ -34,6 +36,41 @@ SEVERAL = frozenset({"EMAIL", "TEL", "ADR", "URL", "IMPP"})
 _NAME = re.compile(r"([A-Za-z0-9-]+)(?:\.([A-Za-z]+))?(?:;TYPE=([A-Za-z0-9-]+))?", re.IGNORECASE).fullmatch
 _TYPES = {"EMAIL": ("work", "home"), "TEL": ("cell", "work", "home", "fax"), "ADR": ("work", "home")}
 _PLAIN = ("FN", "NICKNAME", "EMAIL", "TEL", "TITLE", "ROLE", "BDAY", "NOTE", "URL", "CATEGORIES", "REV", UID)
+
+
+DATES = frozenset({"BDAY", "ANNIVERSARY", "DEATHDATE"})
+_DATE = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})").fullmatch
+_TIME = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})T([0-9]{2}):?([0-9]{2}):?([0-9]{2})(?:[.,][0-9]+)?(.*)"
+).fullmatch
+_TEL = "tel:"
+
+
+def shown(property: str, text: str) -> str:
+    """What the text of a whole property means: a number without `tel:`, a date with dashes, a time in one form."""
+    if property == "TEL" and text[: len(_TEL)].lower() == _TEL:
+        return text[len(_TEL) :]
+    if property in DATES and (day := _DATE(text)):
+        return "-".join(day.groups())
+    if property == "REV" and (time := _TIME(text)):
+        return f"{'-'.join(time.groups()[:3])}T{':'.join(time.groups()[3:6])}{time[7]}"
+    return text
+
+
+def _keeps(property: str, what: str, rounds: Literal["datetime", ""] = "") -> Keeps:
+    def of(native: Native) -> Native:
+        assert LINES.of is not None
+        plain = LINES.of(native)
+        return shown(property, plain) if isinstance(plain, str) else plain
+
+    return Keeps(f"{what}, and other {LINES.what}", of, rounds)
+
+
+_KEEPS = {
+    "TEL": _keeps("TEL", "numbers without tel:"),
+    "REV": _keeps("REV", "times of whole seconds", "datetime"),
+    **{name: _keeps(name, "dates such as 2024-02-29") for name in DATES},
+}
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -67,7 +104,8 @@ class NativeName(msgspec.Struct, frozen=True):
     @property
     def column(self) -> Column:
         """What it holds: blank is the empty text, or the empty list."""
-        return Column(self.native, "list" if self.is_list else "text", nullable=False, takes_nul=False)
+        kind: Literal["list", "text"] = "list" if self.is_list else "text"
+        return Column(self.native, kind, nullable=False, takes_nul=False, keeps=_KEEPS.get(self.lines.property, LINES))
 
 
 def name_of(native: str) -> NativeName | None:

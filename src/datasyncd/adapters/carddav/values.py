@@ -15,17 +15,12 @@ from datasyncd.adapters.contract import Native
 
 from .card import Card
 from .content_line import ContentLine, escaped, split, unescaped
-from .names import PARTS, Lines, NativeName
+from .names import DATES, PARTS, Lines, NativeName, shown
 
 Chosen: TypeAlias = "Mapping[Lines, Sequence[ContentLine]]"
 """The lines that a name may be about; the first is the one that counts."""
 
-_DATES = frozenset({"BDAY", "ANNIVERSARY", "DEATHDATE"})
-_DATE = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})").fullmatch
 _EXTENDED_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
-_TIME = re.compile(
-    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})T([0-9]{2}):?([0-9]{2}):?([0-9]{2})(?:[.,][0-9]+)?(.*)"
-).fullmatch
 _TEL = "tel:"
 _OMITTED_YEAR = "X-APPLE-OMIT-YEAR"
 _ABOUT_THE_VALUE = ("ENCODING", "CHARSET", _OMITTED_YEAR)
@@ -131,14 +126,10 @@ def _said(line: ContentLine, name: NativeName) -> str:
         parts = split(line.value, ";")
         return unescaped(parts[name.part]) if name.part < len(parts) else ""
     text = unescaped(line.value)
-    if name.lines.property == "TEL" and text[: len(_TEL)].lower() == _TEL:
-        return text[len(_TEL) :]
-    if name.lines.property in _DATES and (day := _DATE(text)):
-        omitted = line.parameter(_OMITTED_YEAR) == day[1]
-        return f"--{day[2]}-{day[3]}" if omitted else "-".join(day.groups())
-    if name.lines.property == "REV" and (time := _TIME(text)):
-        return f"{'-'.join(time.groups()[:3])}T{':'.join(time.groups()[3:6])}{time[7]}"
-    return text
+    if name.lines.property in DATES and (omitted := line.parameter(_OMITTED_YEAR)):
+        day = shown(name.lines.property, text)
+        return f"--{day[5:]}" if _EXTENDED_DATE(day) and day[:4] == omitted else day
+    return shown(name.lines.property, text)
 
 
 # Writing
@@ -181,7 +172,7 @@ def _write_text(card: Card, name: NativeName, lines: Sequence[ContentLine], text
     if not text:
         _blank(card, name, lines)
     else:
-        about = (*_ABOUT_THE_VALUE, "VALUE") if name.lines.property in _DATES else _ABOUT_THE_VALUE
+        about = (*_ABOUT_THE_VALUE, "VALUE") if name.lines.property in DATES else _ABOUT_THE_VALUE
         card.change(line, _value(card, name, text, line), about)
 
 
@@ -230,7 +221,7 @@ def _value(card: Card, name: NativeName, text: str, line: ContentLine | None) ->
     """The value of a property's line that means a text, in the form that the card's version has for it."""
     if name.lines.property == "TEL" and line is not None and line.value[: len(_TEL)].lower() == _TEL:
         return _TEL + escaped(text)
-    if name.lines.property in _DATES and card.version == "4.0" and _EXTENDED_DATE(text):
+    if name.lines.property in DATES and card.version == "4.0" and _EXTENDED_DATE(text):
         return text.replace("-", "")
     return escaped(text)
 

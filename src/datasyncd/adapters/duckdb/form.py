@@ -14,6 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.keeps import DAYS, ITS_OWN, UUIDS, Keeps, floats, moments, numbers, times
 from datasyncd.adapters.sql import form
 from datasyncd.adapters.sql.form import Unfit
 
@@ -26,6 +27,23 @@ INTEGERS = {
        for signed in (True, False)},
 }  # fmt: skip
 """Type of whole numbers -> the least and the greatest one."""
+
+
+_KEEPS = {
+    "UUID": UUIDS,
+    "DATE": DAYS,
+    "FLOAT": floats(single=True),
+    "TIME": times(6),
+    "TIMESTAMP": moments(utc=False),
+    "TIMESTAMP_S": moments(utc=False, places=0),
+    "TIMESTAMP_MS": moments(utc=False, places=3),
+    "TIMESTAMP_NS": moments(utc=False),
+    "TIMESTAMP WITH TIME ZONE": moments(utc=True),
+}
+
+
+_KEPT = ("VARCHAR", "BOOLEAN", "DOUBLE", "BLOB", "JSON", "BIGNUM")
+_KEPT_ELEMENTS = {"VARCHAR": None, "UUID": UUIDS, "DATE": DAYS}
 
 
 class Form(form.Form, frozen=True):
@@ -54,6 +72,18 @@ def form_of(type: str) -> Form:
     if type in INTEGERS:
         return _INTEGER
     return _FORMS.get(name, _SPOKEN)
+
+
+@lru_cache
+def keeps_of(type: str) -> Keeps | None:
+    """What a type gives back as it was written; None: all that it takes."""
+    if type in _KEEPS:
+        return _KEEPS[type]
+    element = type.removesuffix("[]")
+    if element != type:
+        return _KEPT_ELEMENTS.get(element, numbers() if element in INTEGERS else ITS_OWN)
+    kept = type in INTEGERS or type in _KEPT or type.startswith(("DECIMAL(", "ENUM("))
+    return None if kept else ITS_OWN
 
 
 def _list_of(element: str) -> Form:

@@ -13,7 +13,7 @@ from datasyncd.adapters.errors import NotFound
 from datasyncd.adapters.sql import table as base
 
 from .connection import Connection
-from .form import INTEGERS, Form, form_of
+from .form import INTEGERS, Form, form_of, keeps_of
 from .names import quoted, shown, split
 
 _OBJECTS = """
@@ -144,6 +144,7 @@ def _column(row: Sequence[Any]) -> TableColumn:
         has_default=default is not None and not generated, is_generated=generated, max_length=None,
         bounds=INTEGERS.get(declared), digits=(int(digits[1]), int(digits[2])) if digits else None,
         labels=tuple(match[1].replace("''", "'") for match in _LABEL(declared)) if is_enum else (),
+        keeps=None if is_enum or form.only_read else keeps_of(declared),
         may_select=True, may_insert=True, may_update=True, default=None if generated else default,
     )  # fmt: skip
 

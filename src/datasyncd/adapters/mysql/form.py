@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.keeps import DAYS, ITS_OWN, TRIMMED, UUIDS, Keeps, floats, moments, padded, times
 from datasyncd.adapters.number import shortest
 from datasyncd.adapters.sql import form
 from datasyncd.adapters.sql.form import Unfit
@@ -44,6 +45,47 @@ def form_of(data_type: str, column_type: str, *, is_json: bool, labels: Sequence
     return _FORMS.get(data_type, _SPOKEN)
 
 
+def keeps_of(data_type: str, scale: int | None, places: int, octets: int) -> Keeps | None:
+    """What a type without labels gives back as it was written; None: all that it takes. `scale`: of numbers, `places`:
+    of seconds, `octets`: its length."""
+    match data_type:
+        case "char":
+            return TRIMMED
+        case "float":
+            return floats(single=True, places=scale)
+        case "double":
+            return None if scale is None else floats(places=scale)
+        case "date":
+            return DAYS
+        case "datetime" | "timestamp":
+            return moments(utc=data_type == "timestamp", places=places)
+        case "time":
+            return times(places)
+        case "uuid":
+            return UUIDS
+        case "binary":
+            return padded(octets)
+        case "json":
+            return _BINARY_JSON
+        case "bit":
+            return None
+    return None if data_type in _FORMS else ITS_OWN
+
+
+def _in_binary(value: Native) -> Native:
+    """What MySQL makes of a JSON value: it has whole numbers of 64 bits, and binary floats."""
+    if isinstance(value, dict):
+        return {name: _in_binary(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_in_binary(inner) for inner in value]
+    if isinstance(value, Decimal) or (type(value) is int and not -(2**63) <= value < 2**64):
+        return float(value)
+    return value
+
+
+_BINARY_JSON = Keeps("JSON whose numbers are whole ones of 64 bits, or have about 15 digits", _in_binary)
+
+
 def _integer(value: Native) -> int:
     if type(value) is not int:
         raise Unfit("a whole number expected")
@@ -71,7 +113,7 @@ def _double(value: Native) -> float:
 
 def _single(value: Native) -> float:
     try:
-        number: float = struct.unpack("f", struct.pack("f", _double(value)))[0]
+        number: float = struct.unpack("<f", struct.pack("<f", _double(value)))[0]
     except OverflowError:
         raise Unfit("a number of 32 bits expected") from None
     return number

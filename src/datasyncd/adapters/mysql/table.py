@@ -11,7 +11,7 @@ from datasyncd.adapters.errors import NotFound
 from datasyncd.adapters.sql import table as base
 
 from .connection import Connection, ServerError
-from .form import Form, form_of
+from .form import Form, form_of, keeps_of
 from .names import quoted, shown, split
 
 _FIND = """
@@ -27,8 +27,8 @@ _CREATED = "SELECT CREATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA
 _SHAPED = "COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT IS NULL, EXTRA, CHARACTER_SET_NAME, COLLATION_NAME"
 
 _COLUMNS = f"""
-SELECT COLUMN_NAME, {_SHAPED}, DATA_TYPE, COLUMN_DEFAULT, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE,
-       PRIVILEGES
+SELECT COLUMN_NAME, {_SHAPED}, DATA_TYPE, COLUMN_DEFAULT, CHARACTER_MAXIMUM_LENGTH, CHARACTER_OCTET_LENGTH,
+       NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, PRIVILEGES
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION"""
 
 _UNIQUE = """
@@ -177,7 +177,8 @@ def _grantee(user: str) -> str:
 
 def _column(row: Sequence[Any], json: set[str], returns: bool) -> TableColumn:
     """`returns`: the server says what a default came to be."""
-    name, shape, (type_name, default, length, precision, scale, privileges) = row[0], tuple(row[1:7]), row[7:]
+    name, shape, rest = row[0], tuple(row[1:7]), row[7:]
+    type_name, default, length, octets, precision, scale, fraction, privileges = rest
     column_type, nullable, _, extra, charset, collation = shape
     labels = _labels(column_type) if type_name in ("enum", "set") else ()
     generated = "GENERATED" in extra.replace("DEFAULT_GENERATED", "")
@@ -186,12 +187,14 @@ def _column(row: Sequence[Any], json: set[str], returns: bool) -> TableColumn:
     is_given = default not in (None, "NULL") or (type_name == "enum" and nullable == "NO")
     filled = numbers or "DEFAULT_GENERATED" in extra or is_given
     form = form_of(type_name, column_type, is_json=name in json, labels=labels)
+    places = None if scale is None else int(scale)
     may = {right.strip() for right in privileges.split(",")}
     return TableColumn(
         name=name, named=shown(name), shape=shape, declared=type_name, shown=column_type, type_name=type_name,
         is_text=type_name in _TEXTS, form=form, nullable=nullable == "YES", has_default=filled, is_generated=generated,
         max_length=int(length) if type_name in _CHARACTERS else None, bounds=_bounds(type_name, column_type, form),
         digits=(int(precision), int(scale)) if type_name == "decimal" else None, labels=labels,
+        keeps=None if labels or name in json else keeps_of(type_name, places, int(fraction or 0), int(octets or 0)),
         may_select="select" in may, may_insert="insert" in may, may_update="update" in may, charset=charset,
         collation=collation, makes_numbers=numbers,
         makes_keys=numbers or (returns and _IS_CALL(default or "") is not None),

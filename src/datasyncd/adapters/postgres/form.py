@@ -10,6 +10,19 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.keeps import (
+    ADDRESSES,
+    BITS,
+    DAYS,
+    ITS_OWN,
+    TRIMMED,
+    UUIDS,
+    Keeps,
+    floats,
+    moments,
+    numbers,
+    times,
+)
 from datasyncd.adapters.sql import form
 from datasyncd.adapters.sql.form import Unfit
 
@@ -29,6 +42,41 @@ def form_of(schema: str, name: str, element: str | None) -> Form:
     if element is not None:
         return _PLAIN_LIST if element in _PLAIN_ELEMENTS else _LIST
     return _FORMS.get(name, _SPOKEN) if schema == "pg_catalog" else _SPOKEN
+
+
+CUT = ("name", "char")
+"""Types of texts that are cut without a word, unlike `varchar`."""
+
+
+def keeps_of(schema: str, name: str, element: str | None, is_text: bool, typmod: int) -> Keeps | None:
+    """What a type without labels gives back as it was written; None: all that it takes. `is_text`: any text is."""
+    if schema != "pg_catalog":
+        return None if is_text or element == "citext" else ITS_OWN
+    match name if element is None else element:
+        case "bpchar":
+            return TRIMMED
+        case "numeric":
+            # Elements of an array come with the zeros at their ends.
+            return ITS_OWN if element is not None else None if typmod >= 4 else numbers()
+        case "int2" | "int4" | "int8" if element is not None:
+            return numbers()
+        case "uuid":
+            return UUIDS
+        case "bit" | "varbit":
+            return BITS
+        case "inet" if element is None:
+            return ADDRESSES
+        case "date":
+            return DAYS
+        case "timestamptz" | "timestamp" if element is None:
+            return moments(utc=name == "timestamptz", places=typmod if typmod >= 0 else 6)
+        case "time" if element is None:
+            return times(typmod if typmod >= 0 else 6)
+        case "float4" if element is None:
+            return floats(single=True)
+        case "text" | "varchar" | "int2" | "int4" | "int8" | "bool" | "float8" | "json" | "jsonb" | "bytea":
+            return ITS_OWN if element in ("bool", "float8") else None
+    return None if is_text and name not in CUT else ITS_OWN
 
 
 _LARGEST = 2**63 - 1

@@ -130,6 +130,8 @@ async def _unfit(connection: Connection, selection: Selection, write: Write) -> 
 async def _fits(connection: Connection, column: TableColumn, value: object) -> bool:
     if column.max_length is not None and isinstance(value, str) and len(value) > column.max_length:
         return False
+    if column.type_name == "bit" and isinstance(value, str) and column.shown not in (f"bit({len(value)})", "bit"):
+        return False
     await connection.execute("SAVEPOINT field")
     try:
         sql = f"SELECT ($1::{column.form.wire})::{column.shown} IS NULL"

@@ -9,7 +9,7 @@ from datasyncd.adapters.errors import NotFound, Unauthorised
 from datasyncd.adapters.sql import table as base
 from datasyncd.adapters.sql.table import Connection
 
-from .form import Form, form_of
+from .form import CUT, Form, form_of, keeps_of
 from .names import quoted, shown, split
 
 _FIND = """
@@ -127,14 +127,18 @@ def _column(
     may_select: bool, may_insert: bool, may_update: bool, labels: list[str],
 ) -> TableColumn:  # fmt: skip
     plain = type_schema == "pg_catalog"
+    # A cast to `bit` alone keeps the first one and no more.
+    declared = "bit varying" if plain and type_name == "bit" else declared
     half = 1 << (_BITS[type_name] - 1) if plain and type_name in _BITS else 0
     return TableColumn(
         name=name, named=shown(name), shape=tuple(shape), declared=declared, shown=with_length, type_name=type_name,
-        is_text=is_text, form=form_of(type_schema, type_name, element), nullable=nullable,
+        is_text=is_text and not (plain and type_name in CUT), form=form_of(type_schema, type_name, element),
+        nullable=nullable,
         has_default=has_default or identity != "", is_generated=generated or identity == "a",
         max_length=typmod - 4 if plain and type_name in _CHARACTERS and typmod > 4 else None,
         bounds=(-half, half - 1) if half else None,
         digits=_digits(typmod) if plain and type_name == "numeric" else None, labels=tuple(labels),
+        keeps=None if labels else keeps_of(type_schema, type_name, element, is_text, typmod),
         may_select=may_select, may_insert=may_insert, may_update=may_update,
     )  # fmt: skip
 

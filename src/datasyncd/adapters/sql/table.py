@@ -10,6 +10,7 @@ import msgspec
 
 from datasyncd.adapters.contract import Column, ObjectSpec, Schema
 from datasyncd.adapters.errors import NotFound, Unauthorised, Unsupported
+from datasyncd.adapters.keeps import Keeps
 from datasyncd.adapters.needed import OWN_KEY_LENGTH, nobody_gives
 
 from .form import Form
@@ -56,6 +57,8 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     may_select: bool
     may_insert: bool
     may_update: bool
+    keeps: Keeps | None = None
+    """Which values come back as they were written, if not all."""
 
     @property
     def takes_nul(self) -> bool:
@@ -139,8 +142,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             columns.append(
                 Column(
                     name=column.name, kind=column.form.kind, nullable=column.nullable, writable=not why_not,
-                    max_length=column.max_length, bounds=column.bounds, digits=column.digits, labels=column.labels,
-                    takes_empty=column.is_text or column.form.kind != "text", takes_nul=column.takes_nul,
+                    max_length=column.max_length, bounds=column.bounds, digits=column.digits, keeps=column.keeps,
+                    labels=column.labels, takes_empty=column.is_text or column.form.kind != "text",
+                    takes_nul=column.takes_nul,
                     required=required, why_not=why_not, why_required=why_key,
                 )
             )  # fmt: skip

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from datasyncd.adapters.contract import Column, Schema
+from datasyncd.adapters.contract import Column, Native, Schema
 from datasyncd.adapters.errors import NotFound, Unsupported
+from datasyncd.adapters.keeps import Keeps
 from datasyncd.adapters.needed import nobody_gives
 
 Kind: TypeAlias = Literal["text", "integer", "float", "boolean", "bytes", "any"]
@@ -16,7 +18,10 @@ Kind: TypeAlias = Literal["text", "integer", "float", "boolean", "bytes", "any"]
 _COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)'
 _INDEXES = 'SELECT name, origin FROM pragma_index_list(?) WHERE "unique" AND NOT partial'
 _INDEXED = "SELECT name FROM pragma_index_info(?)"
-_WHAT = "SELECT name, type FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')"
+_STRICT = "(SELECT strict FROM pragma_table_list(s.name) WHERE schema = 'main')"
+_WHAT = f"""
+SELECT name, type, {_STRICT if sqlite3.sqlite_version_info >= (3, 37) else "0"} FROM sqlite_schema AS s
+WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')"""
 
 _GENERATED = (2, 3)
 """Values of `hidden` for generated columns: virtual, stored."""
@@ -32,6 +37,7 @@ class TableColumn(msgspec.Struct, frozen=True):
 
     name: str
     kind: Kind
+    keeps: Keeps | None
     nullable: bool
     has_default: bool
     generated: bool
@@ -70,7 +76,7 @@ class Table(msgspec.Struct, frozen=True):
         why_key = self.why_key_needed(key) if key is not None and not self.is_view else ""
         columns = tuple(
             Column(
-                name=c.name, kind=c.kind, nullable=c.nullable, writable=c.name in self.writable,
+                name=c.name, kind=c.kind, nullable=c.nullable, keeps=c.keeps, writable=c.name in self.writable,
                 required=bool(why_key) if c.name == key else not (
                     c.nullable or c.has_default or c.generated or c.name == self.row_id
                 ),
@@ -86,7 +92,7 @@ def table_of(connection: sqlite3.Connection, name: str) -> Table:
     found = connection.execute(_WHAT, (name,)).fetchone()
     if found is None:
         raise NotFound(f"there is no table {name!r}")
-    is_view = found[1] == "view"
+    is_view, is_strict = found[1] == "view", bool(found[2])
     rows = connection.execute(_COLUMNS, (name,)).fetchall()
     indexes = connection.execute(_INDEXES, (name,)).fetchall()
     primary = [column for column, _, _, _, pk, _ in rows if pk]
@@ -95,6 +101,7 @@ def table_of(connection: sqlite3.Connection, name: str) -> Table:
         column: TableColumn(
             name=column,
             kind=kind_of(declared),
+            keeps=NUMERIC if makes_numbers(declared, is_strict) else None,
             nullable=not notnull and not (pk and keyed_by_row),
             has_default=default not in (None, "NULL"),
             generated=hidden in _GENERATED,
@@ -130,6 +137,32 @@ def kind_of(declared: str) -> Kind:
     if "BOOL" in text:
         return "boolean"
     return "any"
+
+
+def makes_numbers(declared: str, is_strict: bool) -> bool:
+    """Whether texts that look like numbers become numbers in a column of this declared type, which has the affinity
+    NUMERIC (3.1); a STRICT table has ANY instead, which keeps them."""
+    return declared != "" and not is_strict and kind_of(declared) == "any"
+
+
+def _as_number(native: Native) -> Native:
+    """What the affinity NUMERIC makes of a value ("Datatypes in SQLite", 3)."""
+    if not isinstance(native, str) or not _NUMBER(native):
+        return native
+    text = native.strip(_BLANKS)
+    if _WHOLE(text) and -(2**63) <= int(text) < 2**63:
+        return int(text)
+    number = float(text)
+    if number - number != 0:
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**63 else number
+
+
+_BLANKS = " \t\n\v\f\r"
+_NUMBER = re.compile(rf"[{_BLANKS}]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[{_BLANKS}]*").fullmatch
+_WHOLE = re.compile(r"[+-]?[0-9]{1,30}").fullmatch
+
+NUMERIC = Keeps("texts that do not look like numbers, and numbers of about 15 digits", _as_number, "decimal")
 
 
 def check(table: Table, key: str, columns: tuple[str, ...]) -> None:

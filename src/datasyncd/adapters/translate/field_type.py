@@ -80,6 +80,8 @@ class FieldTypeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """json, set: the column holds JSON values, so that a text in it is a text, and no document or list."""
     native_values: Mapping[str, bool | int | str] = {}
     """text, enum, boolean, consent, country, language: native to canonical. The first form is written."""
+    lossy: bool = False
+    """A value that the column changes is written as the column keeps it; otherwise it is refused."""
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -90,6 +92,10 @@ class Form(msgspec.Struct, frozen=True):
     """What was written reads back as the same value, whatever it was."""
     limit: str | None = None
     """What the column does not hold as it is, for a person."""
+    loss: str | None = None
+    """What it changes of many values, for a person: both ways only where `lossy` says so."""
+    is_told: bool = True
+    """What it makes of them is known beforehand; otherwise `lossy` is of no help."""
 
 
 def too_long(limit: int) -> Invalid:

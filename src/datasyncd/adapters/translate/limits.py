@@ -5,13 +5,13 @@ What is refused here is known before anything is sent, so that a plan counts it,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException
 
 from datasyncd.adapters.contract import Column, Native
-from datasyncd.reconcile.rules import Value
+from datasyncd.reconcile.rules import CONSENT_IN, Value
 
-from .field_type import FieldTypeOptions, Invalid, Writer
+from .field_type import FieldTypeOptions, Invalid, Unusable, Writer
 
 _NUL = "\0"
 _EXACT = Context(prec=2_000)
@@ -36,12 +36,27 @@ def within(column: Column, write: Writer) -> Writer:
     return bounded
 
 
-def unlabelled_of(options: FieldTypeOptions, column: Column, write: Writer) -> str | None:
-    """What becomes of the values of an enum that are none of the column's labels, for a person."""
-    if not column.labels or options.name != "enum":
+def unwritten_of(options: FieldTypeOptions, column: Column, plain: Writer, write: Writer) -> str | None:
+    """What becomes of the values of a few that the column does not take although its kind does, for a person."""
+    values: Mapping[str, tuple[Value, ...]] = {
+        "enum": options.values,
+        "boolean": (True, False),
+        "consent": (CONSENT_IN,),
+    }
+    tried = [value for value in values.get(options.name, ()) if _is_written(plain, value)]
+    missing = [value for value in tried if not _is_written(write, value)]
+    if not missing:
         return None
-    missing = [value for value in options.values if not _is_written(write, value)]
-    return f"{len(missing)} of {len(options.values)} values are none of its labels" if missing else None
+    what = "none of its labels" if column.labels else "none that it takes"
+    return f"{len(missing)} of {len(values[options.name])} values are {what}"
+
+
+def must_be_written(write: Writer, value: Value) -> None:
+    """Raises `Unusable` for a value without which the field is of no use there."""
+    try:
+        write(value)
+    except Invalid as refusal:
+        raise Unusable(f"it could never hold {value!r}: {refusal.reason}") from None
 
 
 def _is_written(write: Writer, value: Value) -> bool:

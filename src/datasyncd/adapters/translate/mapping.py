@@ -35,6 +35,8 @@ class MappedField(msgspec.Struct, frozen=True):
     """Of a group, whose number this then is: the name of the field in it."""
     whole: bool = True
     """Of a group: all its members are mapped; otherwise what it holds is shown in part."""
+    name: str = ""
+    """The field's own name, for people."""
 
 
 _Slot: TypeAlias = tuple[FieldNumber, str]
@@ -235,11 +237,19 @@ class Translation:
 
     def limits(self) -> list[str]:
         """What some values of pushed fields will meet: refused, or kept in another form."""
-        return [
-            f"{field.native}: {limit}"
-            for field in self._fields
-            if field.push and (limit := self._forms[field.number, field.member].limit) is not None
-        ]
+        told = []
+        for field in filter(lambda field: field.push, self._fields):
+            found = self._forms[field.number, field.member]
+            loss = f"the column {found.loss}" if found.loss is not None and not self._refused_loss(field) else None
+            if said := "; ".join(filter(None, (found.limit, loss))):
+                told.append(f"{field.native}: {said}")
+        return told
+
+    def _refused_loss(self, field: MappedField) -> str:
+        """What the column changes of a field that goes both ways, where the config does not say that it may."""
+        found = self._forms[field.number, field.member]
+        allowed = field.type.lossy and found.is_told
+        return "" if allowed or not (field.push and field.pull) else found.loss or ""
 
     def _problems_of(self, field: MappedField) -> Iterator[str]:
         column = self._columns.get(field.native)
@@ -250,6 +260,8 @@ class Translation:
         elif field.push and not column.writable:
             reason = f" ({column.why_not})" if column.why_not else ""
             yield f"{field.native}: is not writable{reason}, so its direction can only be pull"
+        elif loss := self._refused_loss(field):
+            yield _lossy(field, loss, self._forms[field.number, field.member].is_told)
 
     def _absence(self, native: str) -> str:
         nearest = _nearest(native, self._columns)
@@ -290,6 +302,17 @@ class Translation:
 def _reason(raw: Native, refusal: Invalid) -> str:
     """No reader takes bytes that could not be decoded, and only their adapter knows what they should have been."""
     return raw.reason if isinstance(raw, Undecodable) else refusal.reason
+
+
+def _lossy(field: MappedField, loss: str, is_told: bool) -> str:
+    what = f"{field.name} ({field.type.name})" if field.name else f"a {field.type.name}"
+    allowed = (
+        "say `lossy = true` in the map, and the other systems keep the value as it was, or " if is_told else "say "
+    )
+    return (
+        f"{field.native}: the column {loss}, so that {what} does not go both ways: what became of a value there would "
+        f'come back as an edit; {allowed}direction = "push" or "pull"'
+    )
 
 
 def _refuser(reason: str) -> Callable[[object], Native]:

@@ -195,6 +195,18 @@ def _object(text: str) -> Any:
         raise Invalid("an object of amount and currency expected") from None
 
 
+def smallest(options: FieldTypeOptions, amount: str = "1") -> str:
+    """The smallest amount of this field that is more than none, in its currency if that is known."""
+    currency = (options.currency or options.native_currency or "EUR").upper()
+    digits = places(currency, options.digits)
+    return f"0.{amount.rjust(digits, '0')} {currency}" if digits else f"{amount} {currency}"
+
+
+def zero(options: FieldTypeOptions) -> str:
+    """An amount of nothing."""
+    return smallest(options, "0")
+
+
 def money_form(options: FieldTypeOptions, kind: Kind) -> Form | None:
     money = _Money(options)
     limits = [f"only amounts in {money.native} fit"] if money.fixed is None and money.form in (AMOUNT, MINOR) else []

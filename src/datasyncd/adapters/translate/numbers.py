@@ -149,11 +149,7 @@ def decimal_form(options: FieldTypeOptions, kind: Kind) -> Form | None:
         case "integer":
             return Form(_whole, limit="only whole numbers of 64 bits fit an integer column")
         case "float":
-            return Form(
-                _rounded,
-                identity=False,
-                limit="a column of floats keeps about 15 digits: longer decimals come back rounded",
-            )
+            return Form(_rounded, identity=False)
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from datasyncd.adapters.contract import Column, Native
-from datasyncd.reconcile.rules import Value
+from datasyncd.reconcile.rules import CONSENT_OUT, Value
 
 from .choices import (
     choice_form,
@@ -24,8 +24,9 @@ from .dates import date_form, date_reader, datetime_form, datetime_reader
 from .document import document_form, document_reader
 from .email import email_reader
 from .field_type import FieldTypeOptions, Form, Invalid, Kind, Reader, Unusable, Writer
+from .kept import kept
 from .language import language_form, language_reader
-from .limits import unlabelled_of, within
+from .limits import must_be_written, unwritten_of
 from .money import money_form, money_reader
 from .numbers import decimal_form, decimal_reader, integer_form, integer_reader
 from .phone import phone_reader
@@ -103,13 +104,15 @@ def form(options: FieldTypeOptions, column: Column, *, text_only: bool) -> Form:
     found = field_type(options).form(options, kind)
     if found is None:
         raise Unusable(f"a column of kind {kind} cannot hold the type {options.name}")
-    write = within(column, found.write)
+    holding = kept(options, column, kind, found, reader(options, None if text_only else kind))
+    if options.name == "consent":
+        must_be_written(holding.write, CONSENT_OUT)
     try:
-        write = _with_blank(_blank(options, found, column, text_only), write)
+        write = _with_blank(_blank(options, holding, column, text_only), holding.write)
     except Invalid as refusal:
-        write = _without_blank(refusal.reason, write)
-    unlabelled = unlabelled_of(options, column, write)
-    return Form(write, found.identity, "; ".join(filter(None, (found.limit, unlabelled))) or None)
+        write = _without_blank(refusal.reason, holding.write)
+    limits = "; ".join(filter(None, (holding.limit, unwritten_of(options, column, found.write, write))))
+    return msgspec.structs.replace(holding, write=write, limit=limits or None)
 
 
 def readable(options: FieldTypeOptions, kind: Kind) -> bool:

@@ -63,7 +63,9 @@ def _asked(folder: Path) -> tuple[str, list[str]]:
     from ..setup.propose import propose
 
     click.echo("Which two stores hold the same people? Each is an SQLite database, a .csv or a .jsonl file,")
-    click.echo("or a PostgreSQL database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    click.echo(
+        "or a database of PostgreSQL, MariaDB or MySQL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, mysql://..."
+    )
     first, second = _store("First"), _store("Second")
     found = propose(first, second)
     if found.wants_region:

@@ -81,6 +81,7 @@ def mapped_fields(config: Config, system: str, entity: str, number_of: NumberOf)
             push=link.pushes(name),
             member=name if fields[name].group else "",
             whole=all(member in link.map for member in groups.get(fields[name].group or "", ())),
+            name=name,
         )
         for name, mapped in link.mapped.items()
     ]
@@ -96,7 +97,7 @@ def mapping_digest(link: Link, mapped: list[MappedField]) -> bytes:
         __version__,
         [(package, _version(package)) for package in packages],
         (link.object, link.key),
-        sorted(mapped, key=lambda field: field.number),
+        sorted((msgspec.structs.replace(field, name="") for field in mapped), key=lambda field: field.number),
     )
     return blake2b(msgspec.json.encode(parts), digest_size=8).digest()
 

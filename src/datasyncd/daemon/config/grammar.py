@@ -111,6 +111,9 @@ class Mapped(Table, frozen=True, kw_only=True):
     """Of money: what amounts are in that stand there without a currency."""
     digits: dict[str, Places] | None = None
     """Of money that is counted in the smallest unit: by currency, how many digits that unit is after the point."""
+    lossy: bool = False
+    """What the column cannot keep as it is (it rounds, trims or respells it) is written all the same, and the other
+    systems keep the value as it was. Otherwise it is refused."""
 
 
 def _share(default: str) -> Share:

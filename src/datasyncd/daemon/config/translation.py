@@ -24,4 +24,6 @@ def options_of(field: AnyField, mapped: Mapped | None = None) -> FieldTypeOption
         digits=field.digits if isinstance(field, Money) else {},
         native_digits=(mapped.digits or {}) if mapped else {},
         native_values=(mapped.values or {}) if mapped else {},
+        # What is never read from there cannot come back in another form.
+        lossy=mapped is not None and (mapped.lossy or mapped.direction == "push"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -108,22 +108,27 @@ def _link(proposal: Proposal, name: str) -> Iterator[str]:
         yield f"edited_at = {_text(proposal.edited_at[name])}   # when a record was edited"
     yield 'direction = "both"'
     if isinstance(proposal.stores[name].place, str):
-        yield 'every     = "30s"   # docs/how-to/connect-postgres.md says how changes are noticed as they are made'
+        guide = f"docs/how-to/connect-{proposal.stores[name].adapter}.md"
+        yield f'every     = "30s"   # {guide} says how changes are noticed as they are made'
     else:
         yield "live      = true   # changes are noticed as they are made"
     yield ""
     yield f"[{link}.map]"
     width = max(len(_key(field.name)) for field in proposal.fields)
     for field in proposal.fields:
-        yield f"{_key(field.name).ljust(width)} = {_mapped(field.columns[name], field.values.get(name, {}))}"
+        line = f"{_key(field.name).ljust(width)} = {_mapped(field, name)}"
+        yield f"{line}   # the column rounds it; the other system keeps it" if name in field.lossy else line
     yield ""
 
 
-def _mapped(column: str, values: Mapping[str, bool]) -> str:
+def _mapped(field: Field, name: str) -> str:
+    column, values = _text(field.columns[name]), field.values.get(name, {})
+    if name in field.lossy:
+        return f"{{ field = {column}, lossy = true }}"
     if not values:
-        return _text(column)
+        return column
     words = ", ".join(f"{_key(word)} = {_text(meaning)}" for word, meaning in values.items())
-    return f"{{ field = {_text(column)}, values = {{ {words} }} }}"
+    return f"{{ field = {column}, values = {{ {words} }} }}"
 
 
 def _path(path: Path, folder: Path) -> str:

@@ -10,10 +10,10 @@ from difflib import get_close_matches
 
 import msgspec
 
-from datasyncd.adapters.contract import Column, Native
+from datasyncd.adapters.contract import Native
 from datasyncd.adapters.registry import find
 from datasyncd.adapters.translate import FieldTypeOptions, Invalid, Unusable
-from datasyncd.adapters.translate.field_type import Reader
+from datasyncd.adapters.translate.field_type import Form, Reader
 from datasyncd.adapters.translate.types import form, reader
 
 from .survey import Store
@@ -22,6 +22,8 @@ from .words import IDENTIFYING, KNOWN, Meaning, identifier, is_id, meaning_of, p
 NEARLY_ALL = 0.95
 ALIKE = 0.82
 """From here on two names are taken for one (difflib's ratio)."""
+_TYPED = ("decimal", "datetime", "date")
+"""Types of columns whose values are texts, and not any, in the order in which they are tried."""
 _WORDS = 4
 """Most different words of a column of consents."""
 
@@ -35,6 +37,8 @@ class Field(msgspec.Struct, frozen=True):
     """Native name by system."""
     values: Mapping[str, Mapping[str, bool]] = {}
     """By system its words for yes and no, where they are not understood by themselves."""
+    lossy: frozenset[str] = frozenset()
+    """Systems that keep not all of its digits."""
     region: str | None = None
     channel: str | None = None
 
@@ -122,8 +126,10 @@ def _field(
             return Field(meaning.field, "consent", columns, words, channel=meaning.channel)
     for type_ in _types(meaning, columns, stores):
         for country in (None, region) if type_ == "phone" and region else (None,):
-            if _suits(dict.fromkeys(columns, FieldTypeOptions(name=type_, region=country)), columns, stores):
-                return Field(meaning.field, type_, columns, region=country)
+            option = FieldTypeOptions(name=type_, region=country)
+            if _suits(dict.fromkeys(columns, option), columns, stores):
+                lossy = frozenset(name for name, column in columns.items() if _form(option, column, stores[name]).loss)
+                return Field(meaning.field, type_, columns, lossy=lossy, region=country)
     return None
 
 
@@ -131,16 +137,31 @@ def _types(meaning: Meaning, columns: Mapping[str, str], stores: Mapping[str, St
     """Types to try, the likeliest first."""
     if meaning.type is not None and meaning.type != "consent":
         return [meaning.type, "text"]
-    kinds = {stores[name].columns[column] for name, column in columns.items()}
+    kinds = {stores[name].columns[column].kind for name, column in columns.items()}
     wanted = {"integer": "integer", "float": "decimal", "boolean": "boolean"}
-    return [*(wanted[kind] for kind in sorted(kinds & wanted.keys())), "text"]
+    typed = _TYPED if any(_is_typed(column, stores[name]) for name, column in columns.items()) else ()
+    return [*(wanted[kind] for kind in sorted(kinds & wanted.keys())), *typed, "text"]
+
+
+def _is_typed(column: str, store: Store) -> bool:
+    """Whether a column holds texts, and not any: numbers, dates."""
+    try:
+        found = _form(FieldTypeOptions(name="text"), column, store)
+        return store.columns[column].kind == "text" and not _can(found.write, "a b")
+    except Unusable:
+        return False
+
+
+def _form(option: FieldTypeOptions, column: str, store: Store) -> Form:
+    return form(option, store.columns[column], text_only=find(store.adapter).text_only)
 
 
 def _suits(options: Mapping[str, FieldTypeOptions], columns: Mapping[str, str], stores: Mapping[str, Store]) -> bool:
     for name, column in columns.items():
         store, option = stores[name], options[name]
         try:
-            form(option, Column(column, store.columns[column]), text_only=find(store.adapter).text_only)
+            if not _form(option, column, store).is_told:
+                return False
             read = reader(option)
         except Unusable:
             return False
@@ -151,9 +172,9 @@ def _suits(options: Mapping[str, FieldTypeOptions], columns: Mapping[str, str], 
     return True
 
 
-def _can(read: Reader, value: Native) -> bool:
+def _can(step: Reader, value: Native) -> bool:
     try:
-        read(value)
+        step(value)
     except Invalid:
         return False
     return True

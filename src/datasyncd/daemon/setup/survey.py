@@ -1,7 +1,7 @@
 """Survey: what a store looks like to somebody who sees it for the first time.
 
 Reads a sample and writes nothing. Databases, CSV files and files of JSON lines tell their columns by themselves; what
-`server` finds in a PostgreSQL database has the same form.
+`server` finds at the address of one has the same form.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
 import anyio
 import msgspec
 
-from datasyncd.adapters.contract import Native
+from datasyncd.adapters.contract import Column, Native
 from datasyncd.adapters.csv.dialect import DELIMITERS, decode, delimiter_of, lines_of, reader
 from datasyncd.adapters.errors import NotFound
 from datasyncd.adapters.jsonl.line import decoded
@@ -26,12 +26,10 @@ from datasyncd.adapters.sqlite.table import quoted, table_of
 
 from .words import is_id
 
-Kind: TypeAlias = Literal["text", "integer", "float", "boolean", "json", "list", "bytes", "any"]
-
 Place: TypeAlias = Path | str
-"""A file, or the address of a database: postgresql://..."""
+"""A file, or the address of a database: postgresql://..., mysql://..."""
 
-SERVER = ("postgresql://", "postgres://")
+SERVER = ("postgresql://", "postgres://", "mysql://", "mariadb://")
 """How an address begins."""
 
 SAMPLE = 1000
@@ -50,7 +48,7 @@ class Store(msgspec.Struct, frozen=True):
     place: Place
     """As the adapter's option has it: the file of a database, the folder of a file, the address of a server."""
     object: str
-    columns: Mapping[str, Kind]
+    columns: Mapping[str, Column]
     """By name."""
     keys: Sequence[str]
     """Columns that can be the record's own id, the likeliest first."""
@@ -153,7 +151,7 @@ def _table(path: Path, name: str) -> Store:
         cells = ", ".join(map(quoted, names))
         rows = db.execute(f"SELECT {cells} FROM {quoted(table.name)} LIMIT {SAMPLE}").fetchall()
     keys = sorted(table.unique, key=lambda column: (column != table.row_id, not is_id(column), names.index(column)))
-    columns: dict[str, Kind] = {column: table.columns[column].kind for column in names if column in table.writable}
+    columns = {column.name: column for column in table.schema(None).columns if column.writable}
     return Store("sqlite", path, table.name, columns, keys, [dict(zip(names, row, strict=True)) for row in rows])
 
 
@@ -168,7 +166,7 @@ def _csv(path: Path) -> Store:
     delimiter = delimiter_of(lines[0], next(reader([lines[0]], delimiter), []))
     names, *rows = islice(reader(lines, delimiter), SAMPLE + 1)
     records = [dict(zip(names, row, strict=True)) for row in rows if len(row) == len(names)]
-    columns: dict[str, Kind] = dict.fromkeys(names, "text")
+    columns = {name: Column(name, "text") for name in names}
     return Store("csv", path.parent, path.stem, columns, _keys(names, records), records)
 
 
@@ -183,7 +181,7 @@ def _jsonl(path: Path) -> Store:
     if not records:
         raise Unknown(f"{path} has no records, so that nobody can tell its fields")
     names = list(dict.fromkeys(name for record in records for name in record))
-    columns: dict[str, Kind] = dict.fromkeys(names, "json")
+    columns = {name: Column(name, "json") for name in names}
     return Store("jsonl", path.parent, path.stem, columns, _keys(names, records), records)
 
 
