@@ -23,6 +23,7 @@ class Typed(NamedTuple):
     system: str
     key: str
     value: str
+    object: str = OBJECT
 
 
 class Counted(msgspec.Struct):
@@ -63,7 +64,7 @@ def count(tx: Tx, number: int, typed: Iterable[Typed], shown: Mapping[str, Itera
         counted.conflicts += report.kind == ReportKind.CONFLICT
         if report.kind == ReportKind.POSSIBLE_OVERWRITE and report.field == number:
             warned.add((report.cluster_id, report.system))
-    clusters = {edit: tx.cluster_of(edit.system, OBJECT, edit.key) for edit in typed}
+    clusters = {edit: tx.cluster_of(edit.system, edit.object, edit.key) for edit in typed}
     seen: set[tuple[str | None, object]] = set()
     for cluster in sorted({found for found in clusters.values() if found is not None}):
         for row in tx.records.journal(cluster):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datasyncd.adapters.contract import Capabilities, Condition, VersionOrder
-from tests.benchmarks import hot_stores, hot_virtual
+from tests.benchmarks import hot_stores, hot_streams, hot_virtual
 from tests.benchmarks.hot_count import Counted
-from tests.servers import radicale
+from tests.servers import nats, radicale, redis
 from tests.servers.postgres import Server, running
 from tests.simulation.mutants import MUTANTS, living
 
@@ -72,6 +72,23 @@ def on_radicale(seeds: range, persons: int, _server: Server | None = None) -> Co
         return hot_stores.hot(hot_stores.carddav({"a": a, "b": b}), seeds, persons)
 
 
+def on_nats(seeds: range, persons: int, _server: Server | None = None) -> Counted:
+    """Streams of a NATS server, with the real daemon."""
+    with nats.running() as server:
+        return hot_stores.hot(hot_streams.on_nats(server), seeds, persons)
+
+
+def on_redis(seeds: range, persons: int, _server: Server | None = None) -> Counted:
+    """Streams of a Redis server, with the real daemon."""
+    with redis.running() as server:
+        return hot_stores.hot(hot_streams.on_redis(server), seeds, persons)
+
+
+def on_rabbitmq(seeds: range, persons: int, _server: Server | None = None) -> Counted:
+    """Streams of the RabbitMQ server of this machine, with the real daemon."""
+    return hot_stores.hot(hot_streams.Rabbit, seeds, persons)
+
+
 IN_MEMORY = [
     HotClass(
         "in memory, stale writes are refused, versions count", True, 20,
@@ -107,8 +124,11 @@ STORES = [
     HotClass("PostgreSQL, rows compared", True, 4, real(lambda server: hot_stores.postgres(server, counts=False))),
     HotClass("PostgreSQL, a `version` column", True, 4, real(lambda server: hot_stores.postgres(server, counts=True))),
     HotClass("CardDAV (Radicale)", True, 4, on_radicale),
+    HotClass("NATS JetStream", True, 4, on_nats),
+    HotClass("Redis streams", True, 2, on_redis),
     HotClass("CSV with `lock = true`", True, 4, real(lambda _: hot_stores.in_a_folder("csv", lock=True))),
     HotClass("JSONL with `lock = true`", True, 4, real(lambda _: hot_stores.in_a_folder("jsonl", lock=True))),
+    HotClass("RabbitMQ streams", False, 2, on_rabbitmq),
     HotClass("CSV without a lock", False, 8, real(lambda _: hot_stores.in_a_folder("csv", lock=False))),
     HotClass("JSONL without a lock", False, 8, real(lambda _: hot_stores.in_a_folder("jsonl", lock=False))),
 ]

@@ -40,13 +40,14 @@ class Store(ABC):
 
     pace_s: ClassVar[float] = EVERY_S
     """Between the first edits of two people."""
-    link: ClassVar[tuple[str, ...]] = (
+    link: tuple[str, ...] = (
         f'object = "{OBJECT}"', 'key = "id"', "live = true", 'map = { email = "email", city = "city" }',
     )  # fmt: skip
     """Of its link in the config."""
 
     def __init__(self, at: Path, name: str) -> None:
         self.at, self.name = at, name
+        self.object = OBJECT
 
     @property
     @abstractmethod
@@ -275,7 +276,7 @@ async def edits(stores: list[Store], persons: int, chance: random.Random) -> lis
     began = time.monotonic()
     for at, store, key in sorted(due, key=lambda one: one[0]):
         await asyncio.sleep(max(0.0, began + at - time.monotonic()))
-        typed.append(Typed(store.name, key, f"{store.name} {key}"))
+        typed.append(Typed(store.name, key, f"{store.name} {key}", store.object))
         await store.edit(key, typed[-1].value)
     return typed
 

@@ -22,6 +22,7 @@ from datasyncd.adapters.contract import (
     Missing,
     ObjectSpec,
     Outcome,
+    Page,
     Record,
     Rejected,
     Stale,
@@ -202,6 +203,24 @@ async def test_an_increment_shows_the_last_state_alone(rabbit: Server, tmp_path:
         assert [(record.key, record.fields["name"]) for page in told for record in page.records] == [("a", "second")]
         assert [key for page in told for key in page.gone] == ["b"]
         assert await records(adapter, rabbit.stream, told[-1].cursor) == {}
+
+
+async def test_what_others_read_while_a_pull_runs_is_told_by_the_next_one(
+    rabbit: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F27, F30."""
+    monkeypatch.setattr("datasyncd.adapters.streams.log_adapter.PAGE", 2)
+    await rabbit.send({key: state(key) for key in "abcde"})
+    async with opened("amqp", tmp_path, spec(rabbit), **rabbit.options()) as adapter:
+        told: list[Page] = []
+        async for page in adapter.pull(rabbit.stream, None):
+            if not told:
+                await rabbit.send({"a": state("a", name="new")})
+                assert (await one(adapter, rabbit.stream, "a")).fields["name"] == "new"
+            told.append(page)
+
+        found = await records(adapter, rabbit.stream, told[-1].cursor)
+        assert {key: fields["name"] for key, fields in found.items()} == {"a": "new"}
 
 
 async def test_what_is_no_record_is_kept_out_and_the_others_go_on(rabbit: Server, tmp_path: Path) -> None:

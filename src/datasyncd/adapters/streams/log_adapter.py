@@ -61,7 +61,7 @@ class LogAdapter:
         """What a log can promise: everything can be read, and no write is refused."""
         return Capabilities(
             condition=Condition.NONE,
-            last_look="the message is published; whoever came between is put back",
+            last_look="the message is published",
             version_order=VersionOrder.UNIQUE,
             returns_image=True,
             late_s=LATE_S,
@@ -80,7 +80,10 @@ class LogAdapter:
         began = self._context.begin()
         await replay.catch_up()
         offset = self._offset(object, replay, since)
+        # While the pages are taken in, others read on in the same replay: what they find is told by the next pull.
         told = list(replay.since(0 if offset is None else offset))
+        cursor = json.dumps([replay.name, replay.at, object in self._doubted])
+        whole = offset is None and self._is_whole(object, replay)
         for start in range(0, len(told), PAGE):
             part = told[start : start + PAGE]
             read = [states.answer(key, held.data, held.version) for key, held in part if held.data is not None]
@@ -92,8 +95,7 @@ class LogAdapter:
                     malformed=[row for row in read if isinstance(row, Malformed)],
                     gone=gone,
                 )
-        cursor = json.dumps([replay.name, replay.at, object in self._doubted])
-        yield Page([], began, cursor, complete=offset is None and self._is_whole(object, replay))
+        yield Page([], began, cursor, complete=whole)
 
     async def read(self, object: str, keys: Sequence[Key], *, strong: bool = False) -> Sequence[Answer]:
         """Records by key, once the log was read to its end."""
