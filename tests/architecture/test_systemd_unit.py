@@ -55,7 +55,7 @@ def test_the_unit_says_what_the_daemon_relies_on() -> None:
     assert unit["Type"] == ["notify"]
     assert unit["WatchdogSec"] == ["60s"]
     assert unit["Restart"] == ["on-failure"]
-    assert unit["RestartPreventExitStatus"] == ["64 78"]
+    assert unit["RestartPreventExitStatus"] == ["64 72 78"]
     assert unit["ExecStart"] == ["/opt/datasyncd/bin/datasyncd run --config /etc/datasyncd/config.toml"]
     assert unit["ExecReload"] == ["kill -HUP $MAINPID"]
     for folder in ("StateDirectory", "RuntimeDirectory", "ConfigurationDirectory"):

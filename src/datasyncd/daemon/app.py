@@ -3,7 +3,7 @@
 SIGTERM and SIGINT drain: what was sent is answered, nothing new begins. SIGHUP loads the config anew, and
 keeps the old one if the new one is not valid. A task that crashes is started again with back-off and shows
 in `status`; the others go on. While the state cannot be written nothing is sent, and all is tried again; a
-state that is damaged ends the daemon.
+state that is damaged, or was removed or replaced, ends the daemon.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ log = structlog.get_logger()
 
 DRAIN_S = 20.0
 """How long what is under way may take to end."""
+CONFIRM_S = 2.0
+"""How often an idle daemon looks whether its state is still there; a busy one does with each transaction."""
 RESTART_S = (1.0, 5.0, 30.0)
 
 Started = Callable[[str, Counts, Counts], None]
@@ -80,12 +82,14 @@ class App:
             # A first synchronisation may take long: the service is up once it can be asked how it is.
             notify("READY=1\nSTATUS=first cycle")
             self.supervise("watchdog", self._watchdog)
+            self.supervise("confirm", self._confirming)
             tasks.start_soon(self._work)
             async with serving(self.engine.config.home.listen, self._status) as trouble:
                 self.not_listening = trouble
                 await self.stop.wait()
             notify("STOPPING=1")
             await self._drain()
+            await self.engine.store.confirm()  # stopped well only with all that was noted
             # A watch ends at once when its adapter is closed, and only after seconds when it is cancelled.
             await self.engine.close_adapters()
             tasks.cancel_scope.cancel()
@@ -138,6 +142,7 @@ class App:
             self.crashes[name] = type(error).__name__
             log.exception("task_crashed", task=name)
         elif not error.passes:
+            log.critical("state_lost", reason=str(error))
             raise error
         elif str(error) != self._told:
             self._told = str(error)
@@ -243,6 +248,12 @@ class App:
             if purged.reports or purged.clusters:
                 log.info("purged", reports=purged.reports, clusters=purged.clusters)
             await anyio.sleep(EVERY_S)
+
+    async def _confirming(self) -> None:
+        """Find out that the state was removed or replaced also while nothing is to be done."""
+        while not self.engine.stopping:
+            await self.engine.store.confirm()
+            await anyio.sleep(CONFIRM_S)
 
     async def _watchdog(self) -> None:
         """Tell systemd that the loop turns and the state answers."""

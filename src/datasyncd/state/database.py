@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .errors import RESTORE, DamagedState, StateLocked, StateNewer, StateUnavailable, opening
 from .folder import refuse_unusable
+from .place import held
 
 CHECKPOINT_PAGES = 8_000
 """Pages of 4 kB in the write-ahead log before they are moved into the file: a page that many batches change is moved
@@ -47,7 +48,8 @@ def lock(path: Path) -> Iterator[None]:
             raise StateLocked(
                 f"{path}: another datasyncd works on this state; ask it over its control socket, or stop it"
             ) from error
-        yield
+        with held(path):
+            yield
     finally:
         os.close(descriptor)
 

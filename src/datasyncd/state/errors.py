@@ -4,6 +4,8 @@ StateError
 |-- StateLocked        another process works on it: later, or through that process
 |-- StateUnavailable   the disk is full or read-only, or a right is missing; the state is as it was
 |-- StateMisplaced     its folder cannot be made: the config names another one, or something is in its place
+|-- StateGone          it was removed or replaced beneath the process that works on it, which ends
+|-- LockGone           so was its lock file alone: the state is whole
 |-- StateNewer         a newer version wrote it: nothing is touched
 `-- DamagedState       it is no state, or damaged: only a person can help, with a backup
 """
@@ -49,6 +51,14 @@ class StateUnavailable(StateError):
 
 class StateMisplaced(StateError):
     """The folder that the config names cannot be one."""
+
+
+class StateGone(StateError):
+    """The file that this process works on is no longer at its place: nothing more is written to any system."""
+
+
+class LockGone(StateError):
+    """The lock that this process holds is no longer that of the state: nothing more is written to any system."""
 
 
 class StateNewer(StateError):

@@ -18,9 +18,10 @@ import anyio
 from datasyncd.reconcile.fingerprint import Fingerprinter
 
 from .copy import copy_of
-from .database import connect, lock
+from .database import connect, lock, lock_file
 from .errors import DamagedState, StateUnavailable, of_sqlite
 from .parameters import register
+from .place import Place
 from .shelf import Shelf
 from .transaction import Tables, Tx
 
@@ -53,7 +54,14 @@ class Store(Protocol):
         ...
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
-        """Run a step in one transaction. On crash, error or cancel: all of it or nothing. Raises `StateError`."""
+        """Run a step in one transaction. On crash, error or cancel: all of it or nothing. Raises `StateError`.
+
+        Who sends what a step has noted knows that the state was at its place when it was noted.
+        """
+        ...
+
+    async def confirm(self) -> None:
+        """See that the state is still at its place. Raises `StateGone`, `LockGone`."""
         ...
 
     async def aclose(self) -> None: ...
@@ -131,8 +139,11 @@ class _Writer(aiosqlite.Connection):
 class SqliteStore:
     """The state in one SQLite file, with one writer."""
 
-    def __init__(self, path: Path, writer: _Writer, steps: Journaled, held: contextlib.ExitStack) -> None:
+    def __init__(
+        self, path: Path, writer: _Writer, steps: Journaled, held: contextlib.ExitStack, place: Place | None
+    ) -> None:
         self.path = path
+        self._place = place
         self._writer = writer
         self._steps = steps
         self._held = held
@@ -142,7 +153,7 @@ class SqliteStore:
         """Open or create the state. Raises `StateError`."""
         held = contextlib.ExitStack()
         held.enter_context(lock(path))
-        return await cls._open(path, lambda: connect(path), now, held)
+        return await cls._open(path, lambda: connect(path), now, held, lambda: Place(path, lock_file(path)))
 
     @classmethod
     async def open_copy(cls, path: Path, now: Callable[[], int]) -> SqliteStore:
@@ -154,12 +165,17 @@ class SqliteStore:
 
     @classmethod
     async def _open(
-        cls, path: Path, connector: Callable[[], sqlite3.Connection], now: Callable[[], int], held: contextlib.ExitStack
+        cls,
+        path: Path,
+        connector: Callable[[], sqlite3.Connection],
+        now: Callable[[], int],
+        held: contextlib.ExitStack,
+        placed: Callable[[], Place | None] = lambda: None,
     ) -> SqliteStore:
-        def opened() -> tuple[sqlite3.Connection, Journaled]:
+        def opened() -> tuple[sqlite3.Connection, Journaled, Place | None]:
             db = connector()
             try:
-                return db, Journaled(db, now)
+                return db, Journaled(db, now), placed()
             except BaseException:
                 db.close()
                 raise
@@ -167,13 +183,13 @@ class SqliteStore:
         try:
             # Opened elsewhere: what fails here would leave the writer's thread to a loop that may be closed.
             with _named(path):
-                db, steps = await anyio.to_thread.run_sync(opened)
+                db, steps, place = await anyio.to_thread.run_sync(opened)
             writer = _Writer(lambda: db, iter_chunk_size=64)
             await writer
         except BaseException:
             held.close()
             raise
-        return cls(path, writer, steps, held)
+        return cls(path, writer, steps, held, place)
 
     @property
     def sequence(self) -> int:
@@ -198,10 +214,24 @@ class SqliteStore:
     async def transact(self, step: Callable[[Tx], T]) -> T:
         try:
             with _named(self.path):
-                return await self._writer.run(lambda _db: self._steps.run_step(step))
+                return await self._writer.run(lambda _db: self._run(step))
         except StateUnavailable as error:
             self._steps.trouble = str(error)
             raise
+
+    def _run(self, step: Callable[[Tx], T]) -> T:
+        try:
+            return self._steps.run_step(step)
+        finally:
+            # Also where the step failed: without its name SQLite calls a file read-only.
+            self._confirm()
+
+    def _confirm(self) -> None:
+        if self._place is not None:
+            self._place.confirm()
+
+    async def confirm(self) -> None:
+        await self._writer.run(lambda _db: self._confirm())
 
     async def aclose(self) -> None:
         await self._writer.close()
@@ -245,6 +275,9 @@ class InlineStore:
 
     async def transact(self, step: Callable[[Tx], T]) -> T:
         return self._steps.run_step(step)
+
+    async def confirm(self) -> None:
+        return None
 
     async def aclose(self) -> None:
         return None

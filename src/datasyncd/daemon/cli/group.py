@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from .screen import show_json
-from .stopped import BUG, INTERRUPTED, TRY_AGAIN, UNAVAILABLE, USAGE, Stopped, tell
+from .stopped import BUG, GONE, INTERRUPTED, TRY_AGAIN, UNAVAILABLE, USAGE, Stopped, tell
 
 TRACE = "DATASYNCD_TRACE"
 """Environment variable: show where a bug is."""
@@ -107,12 +107,18 @@ def _misused(error: click.UsageError, as_json: bool) -> int:
 
 def _unexpected(error: BaseException, as_json: bool) -> int:
     """Trouble with the state or of the machine, or a bug, whose text may hold a person's data."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    from datasyncd.state.errors import StateError
+    from datasyncd.state.errors import LockGone, StateError, StateGone
 
-    if isinstance(error, StateError):
-        stopped = Stopped(str(error), TRY_AGAIN if error.passes else UNAVAILABLE)
+    while isinstance(error, BaseExceptionGroup):
+        # Trouble with the state meets several tasks at once.
+        of_state = error.subgroup(StateError)
+        if of_state is None and len(error.exceptions) > 1:
+            break
+        error = (of_state or error).exceptions[0]
+    if isinstance(error, StateGone):
+        stopped = Stopped(str(error), GONE)
+    elif isinstance(error, StateError):
+        stopped = Stopped(str(error), TRY_AGAIN if error.passes or isinstance(error, LockGone) else UNAVAILABLE)
     elif isinstance(error, OSError):
         stopped = Stopped(str(error), UNAVAILABLE)
     else:

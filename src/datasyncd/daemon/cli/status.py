@@ -81,7 +81,7 @@ def _at_rest(path: Path, folder: Path) -> dict[str, Any]:
     found = _unknown("not_running", "no daemon works on this state", f"datasyncd run --config {path}")
     state = folder / "state.db"
     if not state.exists():
-        return found
+        return _unknown("in_use", *_STILL_RUNS) if _place_is_held(state) else found
     if _in_use(state):
         return _unknown("in_use", "a command that gives no answers works on this state", "wait for it to end")
     import sqlite3
@@ -104,6 +104,19 @@ def _at_rest(path: Path, folder: Path) -> dict[str, Any]:
             }
         )
     return found
+
+
+_STILL_RUNS = (
+    "the state was removed, and the process that worked on it still runs",
+    "it ends by itself in some seconds; see its log before another one is started",
+)
+
+
+def _place_is_held(state: Path) -> bool:
+    """Whether somebody lives who worked on a state at this place."""
+    from datasyncd.state.place import is_held
+
+    return is_held(state)
 
 
 def _in_use(state: Path) -> bool:

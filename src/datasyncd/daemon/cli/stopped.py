@@ -12,7 +12,7 @@ import click
 
 from .screen import show_json
 
-USAGE, UNAVAILABLE, BUG, TRY_AGAIN, CONFIG = 64, 69, 70, 75, 78
+USAGE, UNAVAILABLE, BUG, GONE, TRY_AGAIN, CONFIG = 64, 69, 70, 72, 75, 78
 INTERRUPTED = 130
 
 
