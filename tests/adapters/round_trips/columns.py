@@ -160,6 +160,28 @@ DUCKDB: Columns = {
     "ENUM('happy','sad','1','2')": (words("enum:numbers"), NONE),
     "STRUCT(a INTEGER)": (NONE, NONE),
 }
+PARQUET: Columns = {
+    "string": (FREE, NONE),
+    "int16": (CODES, NONE),
+    "int64": (WHOLE, NONE),
+    "double": (FLOATS, DECIMALS),
+    "float": (CODES, DECIMALS),
+    "half": (NONE, NONE),
+    "bool": (TRUTH, NONE),
+    "decimal(12, 2)": (DIGITS, DECIMALS),
+    "decimal(38, 10)": (NUMBERS, DECIMALS),
+    "date": (DATES, NONE),
+    "milliseconds of a day": (DATES, NONE),
+    "binary": (FREE, NONE),
+    "timestamp[us, UTC]": (MOMENTS, NONE),
+    "timestamp[us]": (MOMENTS, NONE),
+    "timestamp[ms, UTC]": (DATES, TIMES),
+    "timestamp[ns, UTC]": (NONE, NONE),  # not before 1677, and not after 2262
+    "list<string>": (SETS, NONE),
+    "list<int64>": (NONE, NONE),
+    "list<double>": (NONE, NONE),
+    "dictionary": (FREE, NONE),
+}
 CELL: Columns = {"cell": (FREE, NONE)}
 LATIN_1: Columns = {"cell": (FREE - words("text email country:name set:json json"), NONE)}
 VALUE: Columns = {"value": (VALUES, NONE)}

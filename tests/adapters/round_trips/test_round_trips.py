@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from datasyncd.adapters import registry
@@ -28,6 +30,15 @@ from .trip import Case, case_of, travel
 from .variants import Variant, addresses, variants
 
 UNTYPED = "untyped"
+PARQUET = {
+    "string": pa.string(), "int16": pa.int16(), "int64": pa.int64(), "double": pa.float64(), "float": pa.float32(),
+    "half": pa.float16(), "bool": pa.bool_(), "decimal(12, 2)": pa.decimal128(12, 2),
+    "decimal(38, 10)": pa.decimal128(38, 10), "date": pa.date32(), "milliseconds of a day": pa.date64(),
+    "binary": pa.binary(), "timestamp[us, UTC]": pa.timestamp("us", "UTC"), "timestamp[us]": pa.timestamp("us"),
+    "timestamp[ms, UTC]": pa.timestamp("ms", "UTC"), "timestamp[ns, UTC]": pa.timestamp("ns", "UTC"),
+    "list<string>": pa.list_(pa.string()), "list<int64>": pa.list_(pa.int64()), "list<double>": pa.list_(pa.float64()),
+    "dictionary": pa.dictionary(pa.int32(), pa.string()),
+}  # fmt: skip
 CARD_TYPES = ("text", "email", "phone", "date", "datetime", "set", "url", "country", "json", "consent")
 """Each value costs a request to the server: those that cards are made for, and those with signs of their own."""
 
@@ -120,6 +131,14 @@ async def test_csv(tmp_path: Path, of: Columns, options: dict[str, str]) -> None
     (tmp_path / "things.csv").write_text(f"id{options.get('delimiter', ',')}cell\n", encoding="latin-1")
     async with opened("csv", tmp_path, things(of), path=".", **options) as adapter:
         await trip(adapter, "things", of, "csv")
+
+
+async def test_parquet(tmp_path: Path) -> None:
+    of = columns.PARQUET
+    schema = pa.schema([("id", pa.string()), *((name, PARQUET[name]) for name in of)])
+    pq.write_table(schema.empty_table(), tmp_path / "things.parquet")
+    async with opened("parquet", tmp_path, things(of), path=".") as adapter:
+        await trip(adapter, "things", of, "parquet")
 
 
 async def test_jsonl(tmp_path: Path) -> None:

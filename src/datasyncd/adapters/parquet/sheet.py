@@ -15,7 +15,7 @@ from datasyncd.adapters.files.rewrite import key_text
 from datasyncd.adapters.files.sheet import Sheet, Unfit, no_column
 from datasyncd.adapters.sql import form
 
-from .values import Form, form_of, type_for
+from .values import Form, form_of, keeps_of, type_for
 
 _MAGIC = b"PAR1"
 
@@ -165,6 +165,7 @@ class ParquetSheet(Sheet):
         return Column(
             name=name, kind=found.kind, nullable=field.nullable, writable=not why_not, bounds=found.bounds,
             digits=found.digits, takes_empty=found.kind != "text" or _is_text(self._types[name]), why_not=why_not,
+            keeps=None if is_open or why_not else keeps_of(field.type),
             required=not field.nullable,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from datasyncd.adapters.contract import Native
+from datasyncd.adapters.keeps import DAYS, ITS_OWN, Keeps, floats, moments, numbers
 from datasyncd.adapters.number import shortest
 from datasyncd.adapters.sql.form import Unfit, a_float, blob, boolean, iso, moment, trimmed, whole_text
 
@@ -74,6 +75,30 @@ def form_of(type: pa.DataType) -> Form:
     if types.is_temporal(type) or isinstance(type, pa.BaseExtensionType):
         return Form("text", _spoken, None, type)
     return _BY_ID.get(type.id) or Form("json", _spoken, None, type)
+
+
+def keeps_of(type: pa.DataType) -> Keeps | None:
+    """What a type gives back as it was written; None: all that it takes."""
+    if types.is_dictionary(type):
+        return keeps_of(type.value_type)
+    if types.is_float16(type):
+        return ITS_OWN
+    if types.is_float32(type):
+        return floats(single=True)
+    if types.is_timestamp(type):
+        return moments(utc=bool(type.tz), places=_PLACES[type.unit])
+    if types.is_date(type):
+        return DAYS
+    if types.is_list(type) or types.is_large_list(type):
+        element = type.value_type
+        if types.is_integer(element):
+            return numbers()
+        return DAYS if types.is_date(element) else None if form_of(element).stored == pa.string() else ITS_OWN
+    return None
+
+
+_PLACES = {"s": 0, "ms": 3, "us": 6, "ns": 6}
+"""Digits of a second that a moment is written with, by its unit."""
 
 
 def type_of(name: str) -> pa.DataType:
