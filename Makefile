@@ -10,6 +10,8 @@ SEEDS   ?= 20000
 
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
+# Published connectors that tests run: they need other versions of packages than we do.
+CONNECTORS := $(VENV)/connectors/.ready
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 SOURCES := src tests
 
@@ -27,7 +29,7 @@ install: $(READY) ## make the virtual environment, from the hashed lock
 run: $(READY) ## run the example: embedded systems that are kept the same
 	@$(BIN)/python -m datasyncd.daemon.example
 
-test: check ## everything that must hold: style, types, imports, tests
+test: check $(CONNECTORS) ## everything that must hold: style, types, imports, tests
 	@echo "pytest"
 	@$(BIN)/python -m pytest -q -n $(WORKERS) $(PYTEST_ARGS)
 
@@ -69,7 +71,9 @@ lock: ## resolve the dependencies again and pin them with hashes
 	echo "requirements-dev.lock"; \
 	$$compile --upgrade --all-extras --group dev -o requirements-dev.lock pyproject.toml; \
 	echo "requirements.lock"; \
-	$$compile --upgrade -c requirements-dev.lock -o requirements.lock pyproject.toml
+	$$compile --upgrade -c requirements-dev.lock -o requirements.lock pyproject.toml; \
+	echo "tests/servers/connectors.lock"; \
+	$$compile --upgrade -o tests/servers/connectors.lock tests/servers/connectors.in
 
 clean: ## remove what make and the tools have made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -100,4 +104,10 @@ $(READY): requirements-dev.lock pyproject.toml
 	@echo "installing $$(grep -c '==' $<) locked packages"
 	@$(PIP) install --require-hashes -r $<
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(CONNECTORS): tests/servers/connectors.lock | $(READY)
+	@echo "installing $$(grep -c '==' $<) locked packages of connectors, apart from ours"
+	@$(BIN)/python -m venv --clear $(VENV)/connectors
+	@$(VENV)/connectors/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes -r $<
 	@touch $@

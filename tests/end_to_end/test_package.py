@@ -91,6 +91,7 @@ def test_the_installed_program_has_all_that_is_no_module(installed: Path, tmp_pa
     program = installed / "datasyncd"
 
     for name in (
+        "airbyte",
         "amqp",
         "carddav",
         "csv",
@@ -100,6 +101,7 @@ def test_the_installed_program_has_all_that_is_no_module(installed: Path, tmp_pa
         "parquet",
         "postgres",
         "redis",
+        "singer",
         "sqlite",
         "tryton",
     ):

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from datasyncd.adapters import registry
+from datasyncd.adapters.airbyte.adapter import AirbyteOptions
 from datasyncd.adapters.amqp.adapter import AmqpOptions
 from datasyncd.adapters.carddav.adapter import CarddavOptions
 from datasyncd.adapters.contract import ObjectSpec
@@ -29,6 +30,7 @@ from datasyncd.adapters.nats.adapter import NatsOptions
 from datasyncd.adapters.parquet.adapter import ParquetOptions
 from datasyncd.adapters.postgres.adapter import PostgresOptions
 from datasyncd.adapters.redis.adapter import RedisOptions
+from datasyncd.adapters.singer.adapter import SingerOptions
 from datasyncd.adapters.sqlite.adapter import SqliteOptions
 from datasyncd.adapters.testing.certify import Tried
 from datasyncd.adapters.testing.desk import opened, pages, records
@@ -91,6 +93,9 @@ NOT_RUN = {
     ("docs/how-to/connect-amqp.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-redis.md", "datasyncd check"): "asks a server that only its reader has",
     ("docs/how-to/connect-tryton.md", "datasyncd check"): "asks a server that only its reader has",
+    ("docs/how-to/connect-a-connector.md", "python3 -m venv"): "installs for the whole machine, as root",
+    ("docs/how-to/connect-a-connector.md", "/opt/connectors"): "runs what only its reader has installed",
+    ("docs/how-to/connect-a-connector.md", "datasyncd check"): "asks a system that only its reader has",
     ("systemd/README.md", "python3 -m venv /opt/datasyncd"): "installs for the whole machine, as root",
     ("systemd/README.md", "install -m 600 /dev/stdin"): "writes a secret of the machine, as root",
     ("systemd/README.md", "systemd-run --pty --wait"): "starts a service of the machine, as root",
@@ -281,6 +286,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
     types: list[type[msgspec.Struct]] = [fields.Text, fields.Phone, fields.Enum, fields.Set, fields.Consent]
     options: list[type[msgspec.Struct]] = [
         AmqpOptions,
+        AirbyteOptions,
         CarddavOptions,
         CsvOptions,
         DuckdbOptions,
@@ -290,6 +296,7 @@ def test_the_reference_of_the_config_names_every_key() -> None:
         ParquetOptions,
         PostgresOptions,
         RedisOptions,
+        SingerOptions,
         SqliteOptions,
         TrytonOptions,
     ]

@@ -25,6 +25,7 @@ GROUP = "datasyncd.adapters"
 
 _BUILT_IN = {
     "amqp": "datasyncd.adapters.amqp.adapter",
+    "airbyte": "datasyncd.adapters.airbyte.adapter",
     "carddav": "datasyncd.adapters.carddav.adapter",
     "csv": "datasyncd.adapters.csv.adapter",
     "duckdb": "datasyncd.adapters.duckdb.adapter",
@@ -34,6 +35,7 @@ _BUILT_IN = {
     "parquet": "datasyncd.adapters.parquet.adapter",
     "postgres": "datasyncd.adapters.postgres.adapter",
     "redis": "datasyncd.adapters.redis.adapter",
+    "singer": "datasyncd.adapters.singer.adapter",
     "sqlite": "datasyncd.adapters.sqlite.adapter",
     "tryton": "datasyncd.adapters.tryton.adapter",
 }

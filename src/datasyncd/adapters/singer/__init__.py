@@ -1,0 +1,1 @@
+"""Singer taps and targets as systems."""
