@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import anyio
 import pytest
 
 from datasyncd.adapters import registry
@@ -72,6 +73,20 @@ class TestTapAndTarget(AdapterConformance):
     @pytest.fixture
     def stage(self, database: Database) -> Stage:
         return PeopleStage(database, target=True)
+
+    async def test_05_what_others_edit_meanwhile_is_left_alone(self, stage: Stage) -> None:
+        """As elsewhere, but for the deletions."""
+        await stage.make()
+        await stage.insert({key: person(stage, key) for key in "abc"})
+        async with opened(stage) as adapter:
+            for n in range(3):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(stage.update, "b", {"name": f"theirs {n}"})
+                    write = Write("update", "a", {**person(stage, "a"), "name": f"ours {n}"})
+                    assert await adapter.push("people", [write]) == [Written("a")]
+
+        names = {key: row["name"] for key, row in (await stage.holds()).items()}
+        assert names == {"a": "ours 2", "b": "theirs 2", "c": "c"}
 
     async def test_08_a_delete_is_a_delete_and_no_error_the_second_time(self, stage: Stage) -> None:
         await stage.make()

@@ -122,7 +122,7 @@ class TrytonStage(Stage):
 
     async def update(self, key: Key, fields: Mapping[str, Native]) -> None:
         id = int(self._keys.numbers[key])
-        row = next(row for row in self._rows() if row["id"] == id)
+        (row,) = self._rows(id)
         self._crm.write(PARTY, id, **self._values(fields, row))
 
     async def delete(self, key: Key) -> None:
@@ -154,9 +154,9 @@ class TrytonStage(Stage):
     def bad(self) -> dict[str, Native]:
         return {"phone": "no number"}
 
-    def _rows(self) -> list[dict[str, Any]]:
+    def _rows(self, id: int | None = None) -> list[dict[str, Any]]:
         inner = ("contact_mechanisms.type", "contact_mechanisms.value", "addresses.street_unstructured")
-        return self._crm.rows(PARTY, "name", *inner)
+        return self._crm.rows(PARTY, "name", *inner, id=id)
 
     def _values(self, fields: Mapping[str, Native], row: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a create, or of a write over a row."""

@@ -117,8 +117,11 @@ class _Handler(localbucket.S3Handler):  # type: ignore[misc]
         self.wfile.write(answer)
 
     def do_GET(self) -> None:
+        """LocalBucket looks at an object's ETag and at its bytes one after the other; S3 answers with both as they were
+        at one moment."""
         if not self._refused():
-            super().do_GET()
+            with self.turn:
+                super().do_GET()
 
     def _refused(self) -> bool:
         status, code = {

@@ -81,10 +81,10 @@ class Database:
         found: list[int] = self.call(model, "search", domain, 0, None, [["id", "ASC"]], active_test=False)
         return found
 
-    def rows(self, model: str, *names: str) -> list[dict[str, Any]]:
-        """All records, those that are not active too."""
-        order = [["id", "ASC"]]
-        found: list[dict[str, Any]] = self.call(model, "search_read", [], 0, None, order, names, active_test=False)
+    def rows(self, model: str, *names: str, id: int | None = None) -> list[dict[str, Any]]:
+        """All records, those that are not active too; or one."""
+        order, domain = [["id", "ASC"]], [] if id is None else [["id", "=", id]]
+        found: list[dict[str, Any]] = self.call(model, "search_read", domain, 0, None, order, names, active_test=False)
         return found
 
     def replace_party(self, id: int, survivor: int) -> None:
