@@ -326,6 +326,26 @@ def test_what_a_late_set_explains_is_nobodys_edit() -> None:
     assert [r.kind for r in contact.reports()] == ["uncertain"]
 
 
+@pytest.mark.parametrize(
+    ("order", "landed"), [("counter", True), ("unique", True), ("digest", True), ("counter", False)]
+)
+def test_a_set_that_is_as_it_was_before_a_lost_write_may_have_been_taken_back(order: str, landed: bool) -> None:
+    """The write landed and somebody emptied the set, before anybody looked: nothing shows that, so it is said."""
+    contact = linked("crm", system("mail", version_order=order), tags={"a"}, name="Ann")
+    contact.loses_answer("mail", landed=landed)
+    contact.edits("crm", tags={"a", "b"})
+    contact.world.pulls("crm")
+    contact.world.delivers("mail")
+    if landed:
+        contact.edits("mail", tags={"a"})
+    contact.world.waits(1)
+    contact.syncs()
+
+    assert contact.everywhere("tags") == {frozenset({"a", "b"})}
+    assert [r.kind for r in contact.reports()] == (["uncertain"] if landed else [])
+    contact.is_at_rest()
+
+
 def test_a_renamed_record_whose_answer_was_lost_keeps_its_identity() -> None:
     """A key that is a mapped field: our own change of it is one write, whatever becomes of the answer."""
     world = World("crm", system("mail", key="email", assigns_key=False))

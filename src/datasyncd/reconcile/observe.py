@@ -584,8 +584,26 @@ class Observer:
             late = reading.began_at > ghost.gave_up_at + link.late_us
             # Until a reading shows all that was sent, nobody knows whether it landed, whatever can land no more.
             if (newer or late) and ghost.body.fields.keys().isdisjoint(absent):
+                self._doubt(ghost)
                 self.cluster.end(ghost)
                 self.cluster.rescan = True
+
+    def _doubt(self, ghost: Attempt) -> None:
+        """A set or a counter that is as it was before a write: it never landed, or somebody took it back since."""
+        now, base = self.reading.version, ghost.base_version
+        if isinstance(now, int) and isinstance(base, int):
+            saved_since = now > base + 1  # by the write, and by somebody else
+        else:
+            saved_since = now != base or self.link.version_order == "digest"
+        for number in sorted(self.entity.merged & ghost.body.fields.keys()) if saved_since else ():
+            shadow = self.cluster.shadow(self.binding, number, self.fp)
+            sent, context, _kept, _depth = ghost.body.fields[number]
+            if shadow is None or shadow.fp == sent or number in self.cluster.edited:
+                continue
+            # What was read of it since then is told already.
+            untouched = dominates(context, self.cluster.context_of(self.binding, number))
+            if untouched and shadow.fp == self.fp(self.reading.values.get(number)):
+                self._report(ReportKind.UNCERTAIN, number, ReportState.SETTLED, "a write was under way")
 
     @property
     def absent(self) -> list[FieldNumber]:
