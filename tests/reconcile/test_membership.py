@@ -132,6 +132,22 @@ def test_what_was_split_can_be_merged_again_and_lives_as_before() -> None:
     assert contact.everywhere("name") == {"Anna"}
 
 
+def test_a_record_that_was_gone_before_it_was_told_apart_deletes_nobody_who_was_edited_since() -> None:
+    """M22: whoever deleted it had not seen the edit, and nothing is known of the record any more."""
+    world = World("crm", "mail")
+    contact = world.linked(email="ann@example.org", name="Ann", city="Rome")
+    mail = contact.key("mail")
+    world.tables["mail"].delete("people", mail)
+    contact.edits("crm", city="Pisa")
+    world.pulls("crm")
+    splits(world, f"mail:{mail}")
+    merges(world, f"crm:{contact.key('crm')}", f"mail:{mail}")
+    world.syncs()
+
+    assert contact.shows("city") == {"crm": "Pisa"}
+    assert (contact.state(), [r.kind for r in contact.reports(state="open")]) == ("held", ["delete_vs_edit"])
+
+
 def test_the_last_record_is_not_split() -> None:
     world = World("crm", "mail", on_delete="unlink")
     contact = world.linked(email="ann@example.org")

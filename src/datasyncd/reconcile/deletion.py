@@ -95,9 +95,11 @@ def unseen(cluster: Cluster, binding: Binding, entity: EntityRule) -> list[Candi
     """What would be lost with a delete: the values, by field, that whoever last held this record may not have seen."""
     link = entity.links[binding.system]
     under_way = {number for ghost in cluster.ghosts(binding) for number in ghost.body.fields}
+    # One that was not read since it was told apart: what whoever deleted it had seen is not known.
+    unread = not binding.body.shadow and not binding.body.shows
     out: list[Candidate] = []
     for number, reg in cluster.regs.items():
-        told = number in link.fields and number in link.pushes and binding.body.knows(number)
+        told = number in link.fields and number in link.pushes and (unread or binding.body.knows(number))
         behind = told and not dominates(cluster.context_of(binding, number), reg.ctx)
         if reg.hold or behind or number in under_way:
             out += candidates_of(cluster, reg, number)
