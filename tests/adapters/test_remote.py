@@ -250,7 +250,7 @@ async def test_a_write_to_s3_keeps_all_that_is_not_written(bucket: s3.Server) ->
 
         assert isinstance(outcome, Written)
         assert (bucket.bucket / "crm" / "contacts.csv").read_bytes() == CHANGED
-        assert desk.capabilities("contacts").condition is Condition.ENFORCED
+        assert desk.capabilities("contacts").condition is Condition.NONE
 
 
 async def test_what_did_not_change_costs_one_small_request(bucket: s3.Server) -> None:

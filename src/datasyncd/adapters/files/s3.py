@@ -47,9 +47,10 @@ class S3Store:
 
     def __init__(self, address: Address, options: FolderOptions, *, settle_s: float) -> None:
         self.promises = Promises(
-            compares=options.conditional,
+            # Against the one service that it was tried with, an edit got lost all the same, and it is not known why:
+            # until it is, nothing is promised of the comparison.
+            compares=False,
             last_look="the object is put",
-            remedy="with `conditional = true` none can, if the service compares ETags",
             tells_stamps=True,
             tells_unchanged=True,
             settle_s=settle_s,
